@@ -14,7 +14,7 @@
 | find several optima, and intervals by profiles | `multistart`, `profile` |
 | draw a band around a fit | `band` |
 | tell the uncertainty of a field | `posterior` |
-| fit a simulator, with an approximate model or without | `correct`, `ensemble`, `Occupations`, `delay_measure` |
+| fit a simulator, with an approximate model or without | `correct`, `replicates`, `Occupations`, `delay_measure` |
 | look at the curvature of a fit | `curvature`, `combinations` |
 | plan an experiment | `design`, `jacobian` |
 | limit the number of threads | `threads`, `set_threads` |
@@ -37,7 +37,7 @@ from typing import Any
 from ._autodiff import stencil
 from ._band import band
 from ._combinations import Combinations, combinations
-from ._correct import Occupations, correct, delay_measure, ensemble
+from ._correct import Occupations, correct, delay_measure, replicates
 from ._curvature import Curvature, curvature
 from ._curve_fit import curve_fit
 from ._dynamics import Dynamics
@@ -82,7 +82,6 @@ __all__ = [
     "Darcy",
     "Diffusion",
     "Dynamics",
-    "Replicates",
     "Epidemic",
     "Equations",
     "Experiment",
@@ -107,6 +106,7 @@ __all__ = [
     "Products",
     "PushForward",
     "Remote",
+    "Replicates",
     "Robertson",
     "Run",
     "__version__",
@@ -117,11 +117,10 @@ __all__ = [
     "curve_fit",
     "delay_measure",
     "design",
-    "ensemble",
     "fit_many",
     "from_jax",
-    "from_torch",
     "from_petab",
+    "from_torch",
     "gaussian",
     "interp",
     "jacobian",
@@ -135,6 +134,7 @@ __all__ = [
     "multistart",
     "posterior",
     "profile",
+    "replicates",
     "serve",
     "set_threads",
     "smoothness",

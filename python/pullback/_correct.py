@@ -11,7 +11,7 @@ from ._model import as_model
 from ._pullback import Grid
 from ._threads import threads
 
-__all__ = ["Occupations", "correct", "delay_measure", "ensemble"]
+__all__ = ["Occupations", "correct", "delay_measure", "replicates"]
 
 
 def correct(
@@ -56,7 +56,7 @@ def correct(
         As in `minimize`, by default "l2". Its covector is that of the distance from the data.
     sigma
         Noise of the data in place of a metric: a standard deviation, one per datum, or a covariance matrix, such as that of an
-        `ensemble` of simulations.
+        `replicates` of simulations.
     grid
         Grid of the data for metrics of densities, if there is no model that has one.
     displacement, memory
@@ -146,7 +146,7 @@ def _regression(model: Any, displacement: Optional[float], memory: Optional[int]
     )
 
 
-def ensemble(simulate: Callable, theta: Any, runs: int, *, seed: int = 1) -> Any:
+def replicates(simulate: Callable, theta: Any, runs: int, *, seed: int = 1) -> Any:
     """Repeats a simulation, and returns the mean and the covariance of its noise.
 
     The data of a simulator may hang together such that some of their combinations vary far less than they do. The covariance then
@@ -172,7 +172,7 @@ def ensemble(simulate: Callable, theta: Any, runs: int, *, seed: int = 1) -> Any
     >>> def readings(theta, seed):
     ...     common, *single = np.random.default_rng(seed).standard_normal(3)
     ...     return np.array([1.0, 2.0]) * theta[0] + 0.1 * common + 0.001 * np.array(single)
-    >>> noise = pb.ensemble(readings, [1.2], 400).sigma(1e-4)
+    >>> noise = pb.replicates(readings, [1.2], 400).sigma(1e-4)
     >>> found = pb.correct(None, readings, readings([1.0], 7), [1.2], sigma=noise)
     >>> bool(abs(found.x[0] - 1.0) < 0.01)  # with independent errors of 0.1 it would be about 0.05
     True

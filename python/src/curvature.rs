@@ -217,7 +217,10 @@ pub(crate) fn diagonal(
         Some((probes, seed)) => Diagonal::estimated(h, probes, seed),
     })?;
     let entries = found.values.iter().zip(&found.standard_errors);
-    Ok(entries.map(|(x, s)| (*x, *s, 0.0, found.freedom)).collect())
+    let everywhere = (f64::NEG_INFINITY, f64::INFINITY);
+    Ok(entries
+        .map(|(x, s)| (*x, *s, 0.0, found.freedom, everywhere))
+        .collect())
 }
 
 /// Computes the blocks of named groups of parameters.

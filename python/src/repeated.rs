@@ -15,11 +15,11 @@ use crate::occupations::Trajectories;
 use crate::threads;
 use crate::watch::Watch;
 
-/// Mean and covariance of repeated simulations, as `ensemble` returns them.
+/// Mean and covariance of repeated simulations, as `replicates` returns them.
 ///
 /// >>> import numpy as np, pullback as pb
 /// >>> noisy = lambda theta, seed: theta[0] + 0.1 * np.random.default_rng(seed).standard_normal(3)
-/// >>> found = pb.ensemble(noisy, [2.0], 2000)
+/// >>> found = pb.replicates(noisy, [2.0], 2000)
 /// >>> found.mean.round(1).tolist(), np.sqrt(np.diag(found.covariance)).round(2).tolist()
 /// ([2.0, 2.0, 2.0], [0.1, 0.1, 0.1])
 #[pyclass(frozen, module = "pullback")]

@@ -54,7 +54,7 @@ def readings(theta, seed):
 
 
 def test_the_covariance_of_an_ensemble_weighs_a_second_fit():
-    found = pb.ensemble(readings, [1.2], 2000, seed=5)
+    found = pb.replicates(readings, [1.2], 2000, seed=5)
     expected = 0.01 * np.ones((2, 2)) + 1e-6 * np.eye(2)
     # Relative errors of variances from n values are √(2/n), here 3 %.
     assert np.allclose(found.covariance, expected, rtol=0.15) and np.allclose(found.mean, [1.2, 2.4], atol=0.01)
@@ -69,7 +69,7 @@ def test_the_covariance_of_an_ensemble_weighs_a_second_fit():
 
 
 def test_shrinkage_keeps_variances():
-    found = pb.ensemble(readings, [1.0], 50)
+    found = pb.replicates(readings, [1.0], 50)
     half = found.sigma(0.5)
     assert np.allclose(np.diag(half), np.diag(found.covariance)) and np.isclose(half[0, 1], 0.5 * found.covariance[0, 1])
     assert np.array_equal(found.sigma(), found.sigma(0.01)) and "2 observations" in repr(found)
@@ -129,11 +129,11 @@ def test_mistakes_of_ensembles_and_delays_are_named():
         ((5, [1.0], 5), TypeError, "simulate must be callable"),
     ):
         with pytest.raises(kind, match=text):
-            pb.ensemble(*arguments)
+            pb.replicates(*arguments)
     with pytest.raises(ValueError, match="simulate with noise"):
-        pb.ensemble(decay, [1.0, 1.0], 5).sigma()
+        pb.replicates(decay, [1.0, 1.0], 5).sigma()
     with pytest.raises(ValueError, match="fraction above 0"):
-        pb.ensemble(readings, [1.0], 5).sigma(0.0)
+        pb.replicates(readings, [1.0], 5).sigma(0.0)
     square = pb.Grid([(-2.0, 2.0, 4)] * 2)
     for arguments, text in (
         ((np.zeros((5, 2)), square, 1), "series has 2 axes"),
@@ -175,7 +175,7 @@ def test_lorenz_from_one_coordinate_without_a_model():
     data = lorenz(CLASSIC, 77)
     first = pb.correct(None, lorenz, data, [9.0, 25.0, 2.2], metric=("fisher_rao", 1e-3), grid=grid)
     assert first.success and np.all(abs(first.x / CLASSIC - 1.0) < 0.02)
-    noise = pb.ensemble(lorenz, first.x, 60).sigma(0.1)
+    noise = pb.replicates(lorenz, first.x, 60).sigma(0.1)
     second = pb.correct(None, lorenz, data, first.x, sigma=noise, displacement=0.03)
     assert second.success and np.all(abs(second.x / CLASSIC - 1.0) < 0.005)
 
