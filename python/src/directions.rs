@@ -56,11 +56,25 @@ pub(crate) fn direction(word: &Word) -> PyResult<Box<dyn Direction + Send>> {
                 ..plain
             })
         }
+        name => match learning(word)? {
+            Some(found) => found,
+            None => {
+                let found = simple(name).ok_or_else(|| unknown("direction", name, DIRECTIONS))?;
+                let [] = word.options("direction", [])?;
+                found
+            }
+        },
+    })
+}
+
+/// Returns a direction that learns from the run.
+fn learning(word: &Word) -> PyResult<Option<Box<dyn Direction + Send>>> {
+    Ok(Some(match word.name() {
         "lbfgs" => {
             let [memory, by_prior] = word.options("direction", ["memory", "by_prior"])?;
             let plain = Lbfgs::default();
             Box::new(Lbfgs {
-                memory: whole("memory", memory, plain.memory)?,
+                memory: word.whole_or("memory", memory, plain.memory)?,
                 by_prior: by_prior.map_or(plain.by_prior, |given| given != 0.0),
             })
         }
@@ -85,12 +99,8 @@ pub(crate) fn direction(word: &Word) -> PyResult<Box<dyn Direction + Send>> {
                 epsilon: epsilon.unwrap_or(plain.epsilon),
             })
         }
-        name => {
-            let found = simple(name).ok_or_else(|| unknown("direction", name, DIRECTIONS))?;
-            let [] = word.options("direction", [])?;
-            found
-        }
-    })
+        _ => return Ok(None),
+    }))
 }
 
 /// Returns a direction without options.
