@@ -44,7 +44,7 @@ impl Attempt {
 
     /// Computes the first trial step from a point. If the undamped system cannot be solved and the direction
     /// knows its column norms, computes the step with the smallest damping instead.
-    pub(super) fn first(path: &mut dyn Path, scale: f64, damping: f64) -> Result<Self> {
+    pub(super) fn first(path: &mut dyn Path, (scale, damping): (f64, f64)) -> Result<Self> {
         match Self::new(path, scale, damping) {
             Err(_) if damping == 0.0 && !path.norms().is_empty() => {
                 Self::new(path, scale, LEAST_DAMPING)

@@ -88,6 +88,10 @@ impl Finder for LentFinder<'_> {
     fn escape<'a>(&'a mut self, at: &Local<'a>) -> Result<Option<Box<dyn Path + 'a>>> {
         self.0.escape(at)
     }
+
+    fn brake(&mut self) -> bool {
+        self.0.brake()
+    }
 }
 
 /// Judge lent to a run.
@@ -104,6 +108,10 @@ impl Judge for LentJudge<'_> {
 
     fn judge(&mut self, trial: &Trial) -> Verdict {
         self.0.judge(trial)
+    }
+
+    fn is_scheduled(&self) -> bool {
+        self.0.is_scheduled()
     }
 
     fn arrive(&mut self, trial: &Trial, slope: f64) {

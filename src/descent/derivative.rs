@@ -1,5 +1,6 @@
 //! Slope of the objective at a trial, for step rules that ask for it.
 
+use super::attempt::Attempt;
 use super::linearise::gradients;
 use super::linearised::Linearised;
 use super::memory::Memory;
@@ -8,12 +9,13 @@ use super::problem::Problem;
 use crate::error::Result;
 
 impl<'a> Problem<'a> {
-    /// Returns the slope of the objective at a trial along the step η from `at`. The derivative stays with the trial.
+    /// Returns the slope of the objective at the trial point of an attempt from `at`, along its direction η. The derivative
+    /// stays with the trial.
     pub(super) fn end_slope(
         &self,
         at: &Linearised<'_>,
         trial: &mut Evaluated<'a>,
-        (eta, memory): (&[f64], &mut Memory),
+        (attempt, memory): (&Attempt, &mut Memory),
     ) -> Result<f64> {
         let mut gradient = self.differentiate(trial, memory)?;
         let theta = &trial.point.theta;
@@ -21,10 +23,14 @@ impl<'a> Problem<'a> {
             let penalty = prior.gradient();
             gradient.iter_mut().zip(&penalty).for_each(|(g, r)| *g += r);
         }
-        // A parameter that a bound stops does not move at the end of the step.
-        let bounds = self.setting.bounds;
-        let moves = |i: usize, eta: f64| bounds.is_none_or(|b| !b.blocks(i, theta[i], eta));
-        let terms = at.chart.free.iter().zip(eta);
+        // A parameter that a bound or the limit of its transform stops does not move at the end of the step.
+        let (bounds, transforms) = (self.setting.bounds, self.setting.transforms);
+        let moves = |i: usize, eta: f64| {
+            let change = attempt.scale * eta;
+            bounds.is_none_or(|b| !b.blocks(i, theta[i], eta))
+                && transforms.is_none_or(|t| t[i].limit(change) == change)
+        };
+        let terms = at.chart.free.iter().zip(&attempt.proposal.eta);
         let terms = terms.filter(|&(&i, &eta)| moves(i, eta));
         Ok(terms.map(|(&i, eta)| gradient[i] * eta).sum())
     }

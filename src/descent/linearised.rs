@@ -45,6 +45,13 @@ pub(super) struct Linearised<'p> {
     pub(super) second_order: SecondOrder<'p>,
 }
 
+/// Free parameters, with their entries of both gradients.
+pub(super) struct Free {
+    chart: Chart,
+    grad: Vec<f64>,
+    exact: Vec<f64>,
+}
+
 /// Number of rounding errors of the objective below which a slope says nothing.
 const ROUNDINGS: f64 = 100.0;
 
@@ -130,6 +137,24 @@ impl Linearised<'_> {
             };
             error.into()
         })
+    }
+
+    /// Returns what [`keep`](Self::keep) restricts.
+    pub(super) fn free(&self) -> Free {
+        Free {
+            chart: self.chart.clone(),
+            grad: self.grad.clone(),
+            exact: self.exact.clone(),
+        }
+    }
+
+    /// Makes the parameters free again that were free before.
+    pub(super) fn restore(&mut self, free: Free) {
+        self.z.set_chart(free.chart.clone());
+        if let Some(prior) = &mut self.prior {
+            prior.set_chart(free.chart.clone());
+        }
+        (self.chart, self.grad, self.exact) = (free.chart, free.grad, free.exact);
     }
 
     /// Restricts the free parameters to those at the positions `keep`.

@@ -71,13 +71,13 @@ impl Memory {
         }
     }
 
-    /// Ends the phase of the first metric and discards the column norms in that metric. Returns whether the phase was active.
-    pub(super) fn end_first_phase(&mut self) -> bool {
+    /// Ends the phase of the first metric and discards the column norms in that metric.
+    pub(super) fn end_first_phase(&mut self) {
         // Column norms in the first metric have other units. If they were kept as the largest so far, they
         // could damp every later step.
         self.norms.clear();
         self.metric_size = None;
-        std::mem::take(&mut self.in_first_phase)
+        self.in_first_phase = false;
     }
 
     /// Returns the largest recent column norms of the free parameters.

@@ -3,7 +3,7 @@
 use faer::MatRef;
 
 use super::counts::{Counts, Ledger};
-use super::linearised::Linearised;
+use super::linearised::{Free, Linearised};
 use super::memory::Memory;
 use super::point::{Evaluated, Evaluation, Point};
 use crate::check;
@@ -168,6 +168,11 @@ impl<'a> Problem<'a> {
     pub(super) fn first_phase(&self, memory: &Memory) -> Option<f64> {
         let first = self.setting.first_metric.filter(|_| memory.in_first_phase);
         first.map(|first| first.progress)
+    }
+
+    /// Returns the free parameters, if bounds may hold them.
+    pub(super) fn free(&self, at: &Linearised<'_>) -> Option<Free> {
+        self.setting.bounds.map(|_| at.free())
     }
 
     /// Holds fixed the parameters that `direction` would push through a bound.

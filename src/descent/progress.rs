@@ -12,6 +12,7 @@ use super::remaining::Remaining;
 use super::remark::{Remark, runaway, suspicion};
 use super::stop::Stop;
 use super::stopping::{NO_DECREASE, Tolerances};
+use crate::step::Judge;
 use crate::vector::norm;
 
 /// History, last step, best point and remaining decrease of a run.
@@ -97,11 +98,30 @@ impl Progress {
         self.remaining = None;
     }
 
+    /// Returns the factor of the undamped step with which it counts as the remaining step.
+    pub(super) fn remaining_scale(&self, judge: &dyn Judge, matched: bool) -> f64 {
+        // In the metric of the loss the undamped step has the right length. In others the scale of the rule corrects it, but
+        // not one that has decayed by a schedule.
+        match judge.is_scheduled() {
+            _ if matched => 1.0,
+            true => self.natural,
+            false => judge.first().0,
+        }
+    }
+
     /// Returns the reason to stop after a recorded point, if there is one.
-    pub(super) fn stop(&self, tolerances: &Tolerances, control: Control) -> Option<Stop> {
+    ///
+    /// `scheduled` says whether the step rule accepts every trial.
+    pub(super) fn stop(
+        &self,
+        tolerances: &Tolerances,
+        control: Control,
+        scheduled: bool,
+    ) -> Option<Stop> {
+        let rule = (self.natural, scheduled);
         match control {
             Control::Stop => Some(Stop::Observer),
-            Control::Continue => tolerances.test_history(&self.history, self.natural),
+            Control::Continue => tolerances.test_history(&self.history, rule),
         }
     }
 

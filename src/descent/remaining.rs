@@ -34,7 +34,7 @@ pub(crate) struct Remaining {
 
 impl Remaining {
     /// Computes the remaining step and decrease, if the direction provides the undamped step without solves.
-    /// `scale` is the factor by which the step rule would multiply that step.
+    /// `scale` is the factor with which that step counts ([`Progress::remaining_scale`](super::progress::Progress::remaining_scale)).
     pub(super) fn new(
         at: &Linearised<'_>,
         path: &mut dyn Path,

@@ -121,10 +121,7 @@ impl<'a> Run<'a> {
     ) -> Result<Option<Stop>> {
         let limit = self.problem.first_phase(&self.memory);
         let slow = limit.is_some_and(|p| self.progress.slowed(&self.state.point, p));
-        let switched = slow && self.memory.end_first_phase();
-        if switched {
-            self.judge = self.rule.begin();
-        }
+        let switched = slow && self.end_first_phase();
         let mut linearised = self.problem.linearise(&self.state, &mut self.memory)?;
         if let Some(departure) = self.memory.departure.take().filter(|_| !switched) {
             let slope = departure.slope(&linearised);
@@ -139,7 +136,7 @@ impl<'a> Run<'a> {
             let control = observer(snapshot);
             // If steps in the first metric become negligible, only the phase of this metric ends, not the
             // run.
-            let stop = self.progress.stop(&self.tolerances, control);
+            let stop = (self.progress).stop(&self.tolerances, control, self.judge.is_scheduled());
             ending = stop.filter(|s| !(switched && s.is_rest()));
         }
         let mut search = Search {
@@ -163,6 +160,21 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// Ends the phase of the first metric. Returns whether the phase was active.
+    fn end_first_phase(&mut self) -> bool {
+        if !self.memory.in_first_phase {
+            return false;
+        }
+        self.memory.end_first_phase();
+        self.judge = self.rule.begin();
+        // Directions of the old metric are not conjugate in the new one.
+        let direction = self.problem.setting.direction;
+        if direction.needs_metric() {
+            self.finder = direction.begin();
+        }
+        true
+    }
+
     /// Ends the run for this reason, or with [`Stop::Above`] if a converged run ends above its best point.
     fn end(&mut self, stop: Stop) -> Option<Stop> {
         self.stop = Some(self.progress.outcome(&self.state.point, stop).0);
@@ -179,11 +191,7 @@ impl<'a> Run<'a> {
                 self.state = next;
                 None
             }
-            _ if self.memory.in_first_phase => {
-                self.memory.end_first_phase();
-                self.judge = self.rule.begin();
-                None
-            }
+            _ if self.end_first_phase() => None,
             Outcome::Ended(stop) => Some(stop),
             Outcome::Stalled {
                 trials,

@@ -1,7 +1,7 @@
 //! One step of a descent: a direction, and trials along it until the step rule accepts one.
 
 use super::attempt::Attempt;
-use super::linearised::Linearised;
+use super::linearised::{Free, Linearised};
 use super::memory::Memory;
 use super::problem::Problem;
 use super::progress::Progress;
@@ -37,8 +37,8 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
         if is_unseen(at, size) {
             return Ok(Outcome::without_trials(0.0));
         }
-        let problem = self.problem;
-        // Every pass through the loop ends the search or holds at least one more parameter. Z only loses
+        let (problem, mut free) = (self.problem, self.problem.free(at));
+        // Every pass through the loop but one ends the search or holds at least one more parameter. Z only loses
         // columns, so that another pass of least squares costs a QR factorisation but no tangent solve.
         loop {
             let widest = self.memory.widest(at);
@@ -46,8 +46,8 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             let mut path = self.finder.prepare(&at.local(&widest))?;
             self.memory.add_remark(path.remark());
             self.memory.add_norms(at, path.norms());
-            let (scale, damping) = checked_first(self.judge.as_ref())?;
-            let mut attempt = Attempt::first(path.as_mut(), scale, damping)?;
+            let first = checked_first(self.judge.as_ref())?;
+            let mut attempt = Attempt::first(path.as_mut(), first)?;
             attempt.check(at.chart.free.len())?;
             at.check_adjoint(&attempt.proposal.eta)?;
             // A direction may push a parameter through its bound although −∇ points away from this bound,
@@ -55,17 +55,17 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             if problem.leaves_box(at, &attempt.proposal) {
                 drop(path);
                 let slope = dot(&at.exact, &attempt.proposal.eta);
-                problem.hold_blocked(at, &attempt.proposal.eta);
-                if at.chart.free.is_empty() {
-                    return Ok(Outcome::without_trials(slope));
+                if self.hold(at, &attempt.proposal.eta, &mut free) {
+                    continue;
                 }
-                continue;
+                return Ok(Outcome::without_trials(slope));
             }
             // This test costs no solve, unlike a trial, and therefore comes first.
             let step_norm = StepNorm::new(problem, self.memory, at, path.norms());
             let matched = problem.is_matched(self.memory);
+            let scale = (self.progress).remaining_scale(self.judge.as_ref(), matched);
             let remaining = Remaining::new(at, path.as_mut(), (&step_norm, scale), matched);
-            let suspect = remaining.and_then(|remaining| remaining.suspect);
+            let suspect = remaining.and_then(|r| r.suspect);
             let stop = remaining.and_then(|r| self.progress.test_remaining(self.tolerances, r));
             let vanished = (size == 0.0).then_some(Stop::Gradient { ratio: 0.0 });
             if let Some(stop) = stop.or(vanished) {
@@ -91,6 +91,17 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             let lost = stalled.then(|| problem.lost_effect(at, suspect, self.memory));
             return Ok(lost.flatten().map_or(outcome, Outcome::Ended));
         }
+    }
+
+    /// Holds the parameters that a step would push through their bounds. Returns whether some are free to go on with.
+    fn hold(&mut self, at: &mut Linearised<'p>, eta: &[f64], free: &mut Option<Free>) -> bool {
+        self.problem.hold_blocked(at, eta);
+        if !at.chart.free.is_empty() {
+            return true;
+        }
+        // −∇ does not hold the last parameters: momentum does, which is taken away once.
+        let free = free.take().filter(|_| self.finder.brake());
+        free.map(|free| at.restore(free)).is_some()
     }
 }
 

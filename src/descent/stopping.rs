@@ -14,8 +14,8 @@ use crate::step::NEGLIGIBLE;
 /// The remaining step is that of the undamped quadratic model at the current point. A run has converged if
 /// this step predicts a negligible decrease of the objective or a negligible change of the parameters. With
 /// the metric of the loss, neither test depends on the units of the parameters, on the scale of the objective
-/// or on the start. For [`Gradient`](crate::direction::Gradient), the remaining step is the one with the
-/// current scale of the step rule.
+/// or on the start. For directions without this metric, such as [`Gradient`](crate::direction::Gradient), the remaining step
+/// is the one with the current scale of the step rule, or with the first one if the scales follow a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tolerances {
     /// Decrease that the remaining step predicts, relative to the objective.
@@ -180,7 +180,13 @@ impl Tolerances {
     }
 
     /// Returns the first test that the history passes. These tests need no direction at the current point.
-    pub(crate) fn test_history(&self, history: &[Iterate], natural: f64) -> Option<Stop> {
+    ///
+    /// `natural` is the first scale of the step rule, and `scheduled` says whether this rule accepts every trial.
+    pub(crate) fn test_history(
+        &self,
+        history: &[Iterate],
+        (natural, scheduled): (f64, bool),
+    ) -> Option<Stop> {
         let (ratios, last) = (Ratios::of(history, None)?, history.last()?);
         if last.gradient != 0.0 && passes(ratios.gradient, self.gradient) {
             return Some(Stop::Gradient {
@@ -190,17 +196,21 @@ impl Tolerances {
         if self.target.is_some_and(|target| last.loss <= target) {
             return Some(Stop::Target { loss: last.loss });
         }
-        if let Some(ratio) = last_change(history, natural).filter(|r| passes(*r, self.step)) {
+        let unknown = last.step.is_some_and(|step| step.left.is_none());
+        // Where momentum turns round, a step and its decrease may be as small as at a minimum.
+        let silent = scheduled && unknown;
+        let change = last_change(history, natural).filter(|r| !silent && passes(*r, self.step));
+        if let Some(ratio) = change {
             return Some(Stop::Step { ratio });
         }
         // An increase, as by a fixed step, is no sign of convergence.
-        if ratios.loss >= 0.0
+        if !silent
+            && ratios.loss >= 0.0
             && passes(ratios.loss, self.loss)
             && self.ends_with_full_step(history, natural)
         {
             return Some(Stop::Loss { ratio: ratios.loss });
         }
-        let unknown = last.step.is_some_and(|step| step.left.is_none());
         if let Some(ratio) = self.rests(history).filter(|_| unknown) {
             return Some(Stop::Rest { ratio });
         }

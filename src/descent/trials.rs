@@ -137,7 +137,7 @@ impl<'a> Trials<'_, 'a> {
         let verdict = self.verdict(&trial)?;
         match (verdict, next) {
             (Verdict::Slope, Some(next)) => {
-                let tried = self.with_slope(at, eta, (trial, next));
+                let tried = self.with_slope(at, attempt, (trial, next));
                 Ok((self.verdict(&tried.0)?, tried))
             }
             (_, next) => Ok((verdict, (trial, next))),
@@ -148,10 +148,10 @@ impl<'a> Trials<'_, 'a> {
     fn with_slope(
         &mut self,
         at: &Linearised<'_>,
-        eta: &[f64],
+        attempt: &Attempt,
         (trial, mut next): (Trial, Evaluated<'a>),
     ) -> Tried<'a> {
-        let slope = self.problem.end_slope(at, &mut next, (eta, self.memory));
+        let slope = (self.problem).end_slope(at, &mut next, (attempt, self.memory));
         match slope {
             Ok(slope) => {
                 let end_slope = Some(slope);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::last_point::free_entries;
+use super::last_point::{clear_held, free_entries};
 use super::{Direction, Finder, Local, Path, Proposal, Remembered};
 use crate::check;
 use crate::error::Result;
@@ -39,7 +39,8 @@ pub struct Adam {
     pub beta1: f64,
     /// Fraction β₂ of the mean square that remains in every step.
     pub beta2: f64,
-    /// Size ε of a partial derivative that counts as zero.
+    /// Size ε of a partial derivative that counts as zero, in the units of the objective: where the objective is multiplied by a
+    /// number, multiply ε too.
     pub epsilon: f64,
 }
 
@@ -103,6 +104,8 @@ struct Moments<'o> {
 struct State {
     /// Number of gradients in the means.
     count: i32,
+    /// Last gradient.
+    gradient: Vec<f64>,
     /// Number of steps of the run before the last gradient.
     iteration: Option<usize>,
     first: Vec<f64>,
@@ -131,12 +134,10 @@ impl State {
                 *m = options.beta1 * *m + (1.0 - options.beta1) * g;
                 *v = options.beta2 * *v + (1.0 - options.beta2) * g * g;
             });
+            self.gradient = gradient;
         }
         // A parameter at its bound must not gather momentum beyond it.
-        let mut held = vec![true; dim];
-        at.free().iter().for_each(|&i| held[i] = false);
-        let stopped = self.first.iter_mut().zip(held);
-        stopped.for_each(|(m, held)| *m = if held { 0.0 } else { *m });
+        clear_held(at, &mut self.first);
     }
 }
 
@@ -163,6 +164,14 @@ impl Finder for Moments<'_> {
             curvature: -dot(&first, &eta),
             eta,
         }))
+    }
+
+    /// Makes the last gradient the mean.
+    fn brake(&mut self) -> bool {
+        let weight = 1.0 - self.options.beta1.powi(self.state.count);
+        let gradient = self.state.gradient.iter();
+        self.state.first = gradient.map(|g| weight * g).collect();
+        true
     }
 
     fn memory(&self) -> Result<Remembered> {

@@ -3,7 +3,9 @@
 use faer::{Mat, MatRef};
 
 use super::damping::Weights;
+use super::least_squares::LONGEST;
 use super::{Path, Proposal};
+use crate::check;
 use crate::error::Result;
 use crate::linalg::{Side, lower_cholesky, product, singular, solve_triangular};
 
@@ -62,6 +64,9 @@ impl Filtered {
         };
         let b = transposed(Side::Plain, r.transpose().to_owned());
         let (left, values, right) = singular(b.transpose());
+        // Without its values the step would be 0, and the run seem to have converged.
+        let count = r.nrows().min(columns);
+        check::length("the singular values of L Z", values.len(), count)?;
         let vectors = transposed(Side::Transpose, right);
         let vectors = scaled_rows(vectors, |j| scale[j]);
         let largest = values.first().copied().unwrap_or(0.0);
@@ -98,9 +103,10 @@ impl Path for Filtered {
             })
             .collect();
         let column = MatRef::from_column_major_slice(&y, y.len(), 1);
-        let eta = product(self.vectors.as_ref(), column)
-            .col_as_slice(0)
-            .to_vec();
+        let eta = product(self.vectors.as_ref(), column);
+        let eta = eta.col_as_slice(0).iter();
+        // A column close to underflow has a scale close to overflow.
+        let eta: Vec<f64> = eta.map(|eta| eta.clamp(-LONGEST, LONGEST)).collect();
         Ok(Proposal {
             predicted,
             rank: if damping > 0.0 { eta.len() } else { self.rank },

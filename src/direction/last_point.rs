@@ -46,6 +46,14 @@ pub(super) fn free_entries(at: &Local<'_>, all: &[f64]) -> Vec<f64> {
     at.free().iter().map(|&i| all[i]).collect()
 }
 
+/// Sets the entries of the parameters that bounds hold to 0.
+pub(super) fn clear_held(at: &Local<'_>, all: &mut [f64]) {
+    let mut held = vec![true; all.len()];
+    at.free().iter().for_each(|&i| held[i] = false);
+    let entries = all.iter_mut().zip(held).filter(|(_, held)| *held);
+    entries.for_each(|(x, _)| *x = 0.0);
+}
+
 /// Length of the first step along a gradient, relative to that of the parameters.
 const FIRST: f64 = 0.1;
 

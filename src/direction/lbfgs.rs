@@ -19,12 +19,11 @@ use crate::vector::{dot, norm};
 /// `memory` steps tell the curvature along them. [`StrongWolfe`](crate::step::StrongWolfe) steps make s·y positive. Other pairs
 /// are left out, and so are those in which a parameter has moved that a bound holds now.
 ///
-/// The initial matrix is γC⁻¹ with the precision C of the priors, or γI without. γ follows the last step. With a prior of fields
-/// the number of steps hardly depends on the mesh, since the priors are known from the start and only the data have to be
-/// learnt.
+/// The initial matrix is C⁻¹ with the precision C of the priors. The Hessian is G + C, so that C is exact wherever the data see
+/// nothing, and only the data have to be learnt. Without priors the initial matrix is γI, and γ follows the last step.
 ///
-/// Damping is proportional to the initial matrix. The pairs (s, y + λ C s/γ), which are those of the damped objective, then
-/// replace (s, y) (Tankaria, Sugimoto and Yamashita 2022).
+/// Damping is proportional to the initial matrix. The pairs (s, y + λ D s) with D = C or I/γ, which are those of the damped
+/// objective, then replace (s, y) (Tankaria, Sugimoto and Yamashita 2022).
 ///
 /// ```
 /// use pullback::{Descent, Grid, Noise, Side};
@@ -51,7 +50,8 @@ use crate::vector::{dot, norm};
 pub struct Lbfgs {
     /// Largest number of steps that are remembered.
     pub memory: usize,
-    /// Whether the precision of the priors makes the initial matrix. Priors must then be positive definite.
+    /// Whether the precision of the priors makes the initial matrix. Priors must then be positive definite; with others, such
+    /// as [`Smoothness`](crate::prior::Smoothness) without a range, set this to false.
     pub by_prior: bool,
 }
 
@@ -123,6 +123,16 @@ impl History {
         }
     }
 
+    /// Returns γ = s·y / y·y, by which γy ≈ s, of the last pair that has a positive curvature in the free parameters.
+    fn size(&self, at: &Local<'_>) -> Option<f64> {
+        // A pair that `of_free` leaves out, as a held parameter moved in it, still tells a scale.
+        self.pairs.iter().rev().find_map(|pair| {
+            let [s, y] = [&pair.step, &pair.gradient].map(|x| free_entries(at, x));
+            let curvature = dot(&s, &y);
+            (curvature > FLAT * norm(&s) * norm(&y)).then(|| curvature / dot(&y, &y))
+        })
+    }
+
     /// Returns the pairs of the free parameters, the oldest first.
     fn of_free<'a>(&'a self, at: &Local<'_>) -> Vec<FreePair<'a>> {
         let mut held = vec![true; at.coordinates.len()];
@@ -158,14 +168,10 @@ impl Finder for QuasiNewton<'_> {
         }
         let reference = Reference(at.prior.filter(|_| self.options.by_prior));
         let pairs = self.history.of_free(at);
-        let size = match pairs.last() {
-            // γ = s·y / y·C⁻¹y fits γC⁻¹ to the last pair, γC⁻¹y ≈ s.
-            Some(pair) => {
-                let smooth = reference.solve(&pair.gradient)?;
-                dot(&pair.step, &pair.gradient) / dot(&pair.gradient, &smooth)
-            }
-            None if reference.0.is_some() => 1.0,
-            None => first_length(at) / norm(at.grad),
+        // With H = G + C the Hessian is C where the data see nothing. Another factor than 1 would spoil it there.
+        let size = match reference.0 {
+            Some(_) => 1.0,
+            None => (self.history.size(at)).unwrap_or_else(|| first_length(at) / norm(at.grad)),
         };
         let unknown = !size.is_normal();
         Ok(Box::new(QuasiNewtonPath {
@@ -197,7 +203,7 @@ impl Finder for QuasiNewton<'_> {
     }
 }
 
-/// Matrix C of the initial matrix γC⁻¹: the precision of the priors, or the identity.
+/// Matrix C of the initial matrix γC⁻¹: the precision of the priors, for which γ is 1, or the identity.
 #[derive(Clone, Copy)]
 struct Reference<'a>(Option<&'a PriorTerms<'a>>);
 

@@ -69,7 +69,7 @@ impl Default for LeastSquares<'_> {
 }
 
 /// Largest change of a parameter that a direction proposes. Step rules shorten it.
-const LONGEST: f64 = 1e150;
+pub(super) const LONGEST: f64 = 1e150;
 
 impl Direction for LeastSquares<'_> {
     fn begin(&self) -> Box<dyn Finder + '_> {

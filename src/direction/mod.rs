@@ -13,6 +13,7 @@ mod dual;
 mod filtered;
 mod gradient;
 mod information;
+mod inner;
 mod kfac;
 mod kkt;
 mod last_point;
@@ -189,6 +190,12 @@ pub trait Finder {
     fn escape<'a>(&'a mut self, at: &Local<'a>) -> Result<Option<Box<dyn Path + 'a>>> {
         let _ = at;
         Ok(None)
+    }
+
+    /// Forgets the momentum that leads out of the bounds, at a point where it would hold every parameter although the objective
+    /// falls into the box. Returns whether there was any: the search then [prepares](Finder::prepare) again. The default has none.
+    fn brake(&mut self) -> bool {
+        false
     }
 
     /// Returns all that the finder carries from one point to the next, for a run that is [saved](crate::descent::Saved). The

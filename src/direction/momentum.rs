@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::gradient::Gradient;
-use super::last_point::{LastPoint, free_entries};
+use super::inner::{recall, remember};
+use super::last_point::{LastPoint, clear_held, free_entries};
 use super::{Direction, Finder, Local, Path, Proposal, Remembered};
 use crate::check;
 use crate::error::Result;
@@ -129,10 +130,7 @@ impl State {
                 };
             });
         }
-        let mut held = vec![true; self.velocity.len()];
-        at.free().iter().for_each(|&i| held[i] = false);
-        let stopped = self.velocity.iter_mut().zip(held);
-        stopped.for_each(|(v, held)| *v = if held { 0.0 } else { *v });
+        clear_held(at, &mut self.velocity);
     }
 }
 
@@ -154,14 +152,21 @@ impl Finder for Moving<'_> {
         }))
     }
 
+    fn brake(&mut self) -> bool {
+        let moved = self.state.velocity.iter().any(|v| *v != 0.0);
+        self.state.velocity.fill(0.0);
+        self.inner.brake() || moved
+    }
+
     fn memory(&self) -> Result<Remembered> {
-        Remembered::new(&(&self.state, self.inner.memory()?))
+        let name = self.options.inner.name().to_string();
+        remember(&name, &self.state, self.inner.as_ref())
     }
 
     fn recall(&mut self, memory: &Remembered) -> Result<()> {
-        let (state, inner): (State, Remembered) = memory.get()?;
-        self.state = state;
-        self.inner.recall(&inner)
+        let name = self.options.inner.name().to_string();
+        self.state = recall(memory, name, self.inner.as_mut())?;
+        Ok(())
     }
 }
 
@@ -178,11 +183,16 @@ impl Path for MomentumPath<'_> {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
         let inner = self.inner.at(damping)?;
         let (step, share) = self.factors;
+        // Damping shortens the momentum as it does a step along the gradient.
+        let share = share / (1.0 + damping);
         let pairs = inner.eta.iter().zip(&self.velocity);
+        // The model of the inner step p falls by −∇f·p − ½pᵀGp, and by −a∇f·p − ½a²pᵀGp for a multiple ap. The curvature
+        // along the momentum is unknown: its part of the prediction is that of the slope.
+        let slope = dot(self.grad, &inner.eta);
+        let bend = -slope - inner.predicted;
         Ok(Proposal {
             eta: pairs.map(|(p, v)| step * p + share * v).collect(),
-            // The curvature along the momentum is unknown: its part of the prediction is that of the slope.
-            predicted: step * inner.predicted - share * dot(self.grad, &self.velocity),
+            predicted: -step * slope - step * step * bend - share * dot(self.grad, &self.velocity),
             rank: inner.rank,
         })
     }

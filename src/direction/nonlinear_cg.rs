@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::gradient::Gradient;
+use super::inner::{recall, remember};
 use super::last_point::{Change, LastPoint, first_length, free_entries};
 use super::{Direction, Finder, Local, Path, Proposal, Remembered};
 use crate::error::Result;
@@ -69,10 +70,17 @@ impl<'a> NonlinearCg<'a> {
     }
 }
 
+impl NonlinearCg<'_> {
+    /// Returns a name by which a saved run recognises the formula and the inner direction.
+    fn memory_name(&self) -> String {
+        format!("{} with {:?}", self.inner.name(), self.formula)
+    }
+}
+
 impl Direction for NonlinearCg<'_> {
     fn begin(&self) -> Box<dyn Finder + '_> {
         Box::new(Conjugate {
-            formula: self.formula,
+            options: self,
             inner: self.inner.begin(),
             state: State::default(),
         })
@@ -97,7 +105,7 @@ impl Direction for NonlinearCg<'_> {
 
 /// Finder of conjugate directions in one run.
 struct Conjugate<'o> {
-    formula: Conjugacy,
+    options: &'o NonlinearCg<'o>,
     inner: Box<dyn Finder + 'o>,
     state: State,
 }
@@ -110,6 +118,8 @@ struct State {
     free: Vec<usize>,
     /// Factor of the direction in the proposal.
     guess: f64,
+    /// Norm ‖d‖ of the direction.
+    norm: f64,
     /// Slope ∇f·d.
     slope: f64,
     /// Product ∇f·P∇f.
@@ -148,7 +158,7 @@ impl Finder for Conjugate<'_> {
     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let old = self.state.last.gradient.clone();
         let change = self.state.last.follow(at);
-        let last = self.state.last_length(change.is_some(), at.last_scale);
+        let last = self.state.last_length(change.as_ref());
         let before = change.and_then(|change| self.state.before(at, &old, change));
         let mut path = self.inner.prepare(at)?;
         let p: Vec<f64> = path.at(0.0)?.eta.iter().map(|eta| -eta).collect();
@@ -157,7 +167,7 @@ impl Finder for Conjugate<'_> {
         let square = dot(at.grad, &p);
         let conjugate = before.and_then(|b| {
             self.state
-                .conjugate(self.formula, (at.grad, p.as_slice()), &b)
+                .conjugate(self.options.formula, (at.grad, p.as_slice()), &b)
         });
         self.state.steps = if conjugate.is_some() {
             self.state.steps + 1
@@ -170,11 +180,14 @@ impl Finder for Conjugate<'_> {
         let growth = (self.state.slope / slope).clamp(GROWTH.recip(), GROWTH);
         let guess = match last {
             Some(length) => length * growth,
+            // A step in a metric has a length.
+            None if self.options.inner.needs_metric() => 1.0,
             None => (first_length(at) / norm(&d)).min(1.0),
         };
         let guess = if guess.is_normal() { guess } else { 1.0 };
         self.state.free = at.free().to_vec();
         (self.state.guess, self.state.slope, self.state.square) = (guess, slope, square);
+        self.state.norm = norm(&d);
         Ok(Box::new(ConjugatePath {
             eta: d.iter().map(|d| guess * d).collect(),
             slope: guess * slope,
@@ -183,23 +196,23 @@ impl Finder for Conjugate<'_> {
     }
 
     fn memory(&self) -> Result<Remembered> {
-        Remembered::new(&(&self.state, self.inner.memory()?))
+        let name = self.options.memory_name();
+        remember(&name, &self.state, self.inner.as_ref())
     }
 
     fn recall(&mut self, memory: &Remembered) -> Result<()> {
-        let (state, inner): (State, Remembered) = memory.get()?;
-        self.state = state;
-        self.inner.recall(&inner)
+        let name = self.options.memory_name();
+        self.state = recall(memory, name, self.inner.as_mut())?;
+        Ok(())
     }
 }
 
 impl State {
     /// Returns the factor of the last direction in the last step, or in the last proposal if nothing has `moved` since.
-    fn last_length(&self, moved: bool, scale: Option<f64>) -> Option<f64> {
-        let scale = if moved { scale } else { Some(1.0) };
-        scale
-            .map(|scale| scale * self.guess)
-            .filter(|length| *length > 0.0)
+    fn last_length(&self, moved: Option<&Change>) -> Option<f64> {
+        // The step itself tells its length, whatever scale and damping made it.
+        let length = moved.map_or(self.guess, |change| norm(&change.step) / self.norm);
+        (length > 0.0 && length.is_finite()).then_some(length)
     }
 
     /// Returns the last step with the gradient before it, unless it says nothing about the next one.
@@ -207,7 +220,7 @@ impl State {
         if self.free != at.free() {
             return None;
         }
-        let length = at.last_scale? * self.guess;
+        let length = self.last_length(Some(&change))?;
         let before = Before {
             direction: free_entries(at, &change.step)
                 .iter()

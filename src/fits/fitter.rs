@@ -72,7 +72,7 @@ impl<'a, F: Formula, const N: usize> Fitter<'a, F, N> {
             }
             self.record(steps);
             let tolerances = &self.local.rules.tolerances;
-            if let Some(stop) = tolerances.test_history(&self.history, NATURAL) {
+            if let Some(stop) = tolerances.test_history(&self.history, (NATURAL, false)) {
                 break stop;
             }
             match self.advance(&mut judge) {

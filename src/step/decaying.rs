@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Judge, Remembered, StepRule, Trial, Verdict, positive};
+use crate::check;
 use crate::error::Result;
 
 /// Steps with the scale τ/(1 + k/n)^q in step k, accepted wherever the loss is finite.
@@ -14,7 +15,7 @@ pub struct Decaying {
     pub scale: f64,
     /// Number n of steps after which the scale has fallen by the factor 2^−q.
     pub steps: f64,
-    /// Exponent q.
+    /// Exponent q, at most 1.
     pub power: f64,
 }
 
@@ -39,7 +40,12 @@ impl StepRule for Decaying {
     fn check(&self) -> Result<()> {
         positive("the first scale of decaying steps", self.scale)?;
         positive("the number of steps of a decay", self.steps)?;
-        positive("the exponent of decaying steps", self.power)
+        check::option(
+            "the exponent of decaying steps",
+            self.power,
+            self.power > 0.0 && self.power <= 1.0,
+            "give a number above 0 and at most 1: with a larger one the steps have a finite sum, and the run may end on the way",
+        )
     }
 
     fn name(&self) -> &'static str {
@@ -66,6 +72,10 @@ impl Judge for Schedule {
         let decayed = scale * (1.0 + self.taken as f64 / steps).powf(-power);
         // After any number of steps the scale stays a positive number.
         (decayed.max(f64::MIN_POSITIVE), 0.0)
+    }
+
+    fn is_scheduled(&self) -> bool {
+        true
     }
 
     fn judge(&mut self, trial: &Trial) -> Verdict {

@@ -35,6 +35,10 @@ impl Judge for Fixed {
         (self.scale, 0.0)
     }
 
+    fn is_scheduled(&self) -> bool {
+        true
+    }
+
     fn judge(&mut self, trial: &Trial) -> Verdict {
         if trial.trial_loss.is_finite() {
             Verdict::Accept

@@ -142,6 +142,14 @@ pub trait Judge {
         let _ = (trial, slope);
     }
 
+    /// Returns whether the scales follow a schedule and every finite trial is accepted. The default returns false.
+    ///
+    /// The length of such a step, and a change of the objective that happens to be small, say nothing about what remains to gain,
+    /// so that stopping tests disregard them.
+    fn is_scheduled(&self) -> bool {
+        false
+    }
+
     /// Returns all that the judge changes from step to step, for a run that is [saved](crate::descent::Saved). The default
     /// remembers nothing.
     ///

@@ -45,7 +45,7 @@ pub struct StrongWolfe {
     /// Largest fraction c₂ of the slope that may remain, between c₁ and 1.
     pub curvature: f64,
     /// Number of trials after which the best trial with the first condition is accepted. Bounds and kinks may leave no scale
-    /// with both conditions.
+    /// with both conditions. At most 40.
     pub trials: usize,
 }
 
@@ -95,8 +95,8 @@ impl StepRule for StrongWolfe {
         check::option(
             "the trials of strong Wolfe steps",
             self.trials as f64,
-            self.trials > 0,
-            "allow at least one, such as 20",
+            (1..=ATTEMPTS).contains(&self.trials),
+            "allow at least one and at most 40, such as 20",
         )
     }
 
@@ -133,7 +133,7 @@ impl Judge for LineSearch {
         let Some(slope) = trial.end_slope else {
             return Verdict::Slope;
         };
-        if slope.abs() <= self.rule.curvature * trial.slope.abs() {
+        if slope.abs() <= self.flat(trial) * trial.slope.abs() {
             return Verdict::Accept;
         }
         self.interval.move_to(End::of(trial));
@@ -144,29 +144,50 @@ impl Judge for LineSearch {
 impl LineSearch {
     /// Returns whether a trial has the first condition, and is below the best earlier trial.
     fn is_low(&self, trial: &Trial) -> bool {
-        let decrease = trial.loss - trial.trial_loss;
-        // With a change that may be rounding, |s| ≤ c₂|s₀| stands for both conditions: along a parabola the first one is
-        // s ≤ (1 − 2c₁)|s₀| (Hager and Zhang 2005).
-        let hidden = decrease.abs() <= ROUNDED * trial.rounding;
+        let (decrease, low) = (trial.loss - trial.trial_loss, self.interval.low.loss);
         let enough = decrease >= -self.rule.decrease * trial.scale * trial.slope;
-        hidden || (enough && trial.trial_loss < self.interval.low.loss)
+        // A trial as high as θ up to rounding must not replace a much lower one.
+        let as_low = trial.trial_loss <= low + ROUNDED * trial.rounding;
+        (is_hidden(trial) && as_low) || (enough && trial.trial_loss < low)
+    }
+
+    /// Returns the largest fraction of the slope with which a trial is accepted.
+    fn flat(&self, trial: &Trial) -> f64 {
+        let StrongWolfe {
+            decrease,
+            curvature,
+            ..
+        } = self.rule;
+        // Where rounding hides the change of the objective, the slope stands for both conditions: along a parabola the first
+        // one is s ≤ (1 − 2c₁)|s₀| (Hager and Zhang 2005).
+        match is_hidden(trial) {
+            true => curvature.min(1.0 - 2.0 * decrease),
+            false => curvature,
+        }
     }
 
     /// Returns the verdict `next` with the scale of the next trial, or ends the search after many trials.
     fn go_on(&mut self, trial: &Trial, next: fn(f64) -> Verdict) -> Verdict {
         let (tried, low) = (trial.attempt + 1, self.interval.low.scale);
-        let here = low == trial.scale;
-        if tried >= self.rule.trials && low > 0.0 {
+        let (here, scale) = (low == trial.scale, self.interval.next());
+        // Between neighbouring numbers there is no further scale.
+        let collapsed = scale == low || scale == trial.scale;
+        if (tried >= self.rule.trials || collapsed) && low > 0.0 {
             return match here {
                 true => Verdict::Accept,
                 false => Verdict::AcceptKept,
             };
         }
-        match tried > ATTEMPTS {
+        match tried > ATTEMPTS || collapsed {
             true => Verdict::GiveUp,
-            false => next(self.interval.next()),
+            false => next(scale),
         }
     }
+}
+
+/// Returns whether the change of the objective may be rounding.
+fn is_hidden(trial: &Trial) -> bool {
+    (trial.loss - trial.trial_loss).abs() <= ROUNDED * trial.rounding
 }
 
 /// Returns the verdict about a trial without a slope to begin with, as at a saddle.

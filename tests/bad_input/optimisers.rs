@@ -133,6 +133,9 @@ fn options_of_step_rules() {
         row("no trials", "Option", "allow at least one", || {
             wolfe(1e-4, 0.9, 0)
         }),
+        row("too many trials", "Option", "at most 40", || {
+            wolfe(1e-4, 0.9, 41)
+        }),
         row("first 0", "Option", "the first scale of a grid", || {
             grid(0.0, 0.5, 3)
         }),
@@ -150,6 +153,9 @@ fn options_of_step_rules() {
         row("no steps", "Option", "a decay", || decaying(1.0, 0.0, 1.0)),
         row("growth", "Option", "the exponent", || {
             decaying(1.0, 1.0, -1.0)
+        }),
+        row("a finite way", "Option", "at most 1", || {
+            decaying(1.0, 1.0, 1.1)
         }),
     ]);
 }

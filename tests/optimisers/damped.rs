@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 use pullback::direction::{
-    ConjugateGradient, Damping, Forcing, Information, LeastSquares, Local, Preconditioner,
+    ConjugateGradient, Damping, Forcing, Information, LeastSquares, Local, Momentum, Preconditioner,
 };
 use pullback::faer::{Mat, Scale};
 use pullback::loss::{L2Misfit, Observations};
@@ -154,6 +154,35 @@ fn damping_by_a_prior_is_the_dense_formula() {
                     }
                 });
             }
+        }
+    }
+}
+
+/// Without momentum yet, Nesterov's step is 1 + β times the inner one.
+#[test]
+fn momentum_predicts_by_the_model_of_its_step() {
+    let squares = LeastSquares::default();
+    let momentum = Momentum {
+        beta: 0.7,
+        nesterov: true,
+        inner: &squares,
+    };
+    for problem in problems() {
+        for metric in metrics(&problem.grid) {
+            problem.start(&*metric).look(|at| {
+                let z = at.z.matrix().unwrap();
+                let g = z.transpose() * at.root.unwrap().apply(z.as_ref()).unwrap();
+                for lambda in [0.0, 0.3] {
+                    let found = proposal(&momentum, at, lambda).unwrap();
+                    let inner = proposal(&squares, at, lambda).unwrap();
+                    let eta: Vec<f64> = inner.eta.iter().map(|p| 1.7 * p).collect();
+                    let curved = &g * column(&eta);
+                    let curved = dot(curved.col_as_slice(0), &eta);
+                    let predicted = -dot(at.grad, &eta) - 0.5 * curved;
+                    let off = gap(&found.eta, &eta).max(gap(&[found.predicted], &[predicted]));
+                    assert!(off < 1e-8, "{}, λ {lambda}: {off:e}", metric.name());
+                }
+            });
         }
     }
 }

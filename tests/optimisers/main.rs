@@ -4,6 +4,7 @@
 
 mod conjugate;
 mod damped;
+mod ends;
 mod line_search;
 mod momentum;
 mod quasi_newton;

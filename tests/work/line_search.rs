@@ -1,13 +1,16 @@
 //! Slopes at trials, and trials that are kept, cost what they must: the next step begins with what its trial found.
 
-use pullback::descent::Counts;
-use pullback::direction::{Gradient, Lbfgs, LeastSquares};
-use pullback::metric::{FisherRao, L2};
-use pullback::step::{Fixed, Judge, StrongWolfe, Trial, Verdict};
-use pullback::{Descent, Direction, Metric, Report, StepRule};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::support::gap;
+use pullback::descent::Counts;
+use pullback::direction::{Gradient, Lbfgs, LeastSquares, NonlinearCg};
+use pullback::metric::{FisherRao, L2};
+use pullback::model::adjoint::Sensitivity;
+use pullback::step::{Fixed, Judge, StrongWolfe, Trial, Verdict};
+use pullback::{Backend, Descent, Direction, Metric, Model, Operator, Report, Result, StepRule};
+
 use crate::support::runs::{line, misfit, only};
+use crate::support::{Reaction, gap};
 
 const STEPS: usize = 5;
 
@@ -79,6 +82,53 @@ fn slopes_and_kept_trials_are_not_computed_again() {
             let found = numbers(&kept.counts);
             assert_eq!(found[..3], [models + STEPS, tangents, adjoints], "{name:?}");
         }
+    }
+}
+
+/// A model that counts its linearisations.
+struct Counted<'m>(&'m Reaction, AtomicUsize);
+
+impl Model for Counted<'_> {
+    fn state_dim(&self) -> usize {
+        self.0.state_dim()
+    }
+    fn param_dim(&self) -> usize {
+        self.0.param_dim()
+    }
+    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
+        self.0.residual(rho, theta, out);
+    }
+    fn state_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        self.0.state_jacobian(rho, theta)
+    }
+    fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        self.0.param_jacobian(rho, theta)
+    }
+    fn linearise<'a>(
+        &'a self,
+        rho: &'a [f64],
+        theta: &'a [f64],
+        backend: &'a dyn Backend,
+    ) -> Result<Box<dyn Sensitivity + 'a>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.linearise(rho, theta, backend)
+    }
+}
+
+/// The slope at a trial is the gradient of the next point, for which the model is not linearised again.
+#[test]
+fn models_are_linearised_once_a_point() {
+    let (model, loss, start) = misfit();
+    let rule = StrongWolfe::default();
+    let directions: [&dyn Direction; 3] = [&Gradient, &Lbfgs::default(), &NonlinearCg::default()];
+    for direction in directions {
+        let counted = Counted(&model, AtomicUsize::new(0));
+        let descent = Descent::new(&counted, &loss)
+            .direction(direction)
+            .step(&rule);
+        let report = descent.tolerances(only(STEPS)).run(&start, |_| ()).unwrap();
+        let count = counted.1.load(Ordering::Relaxed);
+        assert_eq!(count, report.counts.adjoint_solves, "{report}");
     }
 }
 

@@ -43,6 +43,10 @@ impl Linearisation<'_> {
     ) -> Result<Mat<f64>> {
         let (k, p) = (self.state_dim(), self.sensitivity.param_dim());
         let mut out = Mat::zeros(self.param_dim(), columns);
+        // A question to a deferred sensitivity, even about no columns, would linearise the model.
+        if columns == 0 {
+            return Ok(out);
+        }
         self.sensitivity.announce(columns);
         // Only one block of W and its solutions are stored at a time. Apart from the p × m result, the memory
         // does not grow with m.
