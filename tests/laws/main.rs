@@ -11,6 +11,7 @@ mod evolution;
 mod fisher;
 mod interpolation;
 mod invariance;
+mod kfac;
 mod likelihood;
 mod linearisation;
 mod loss;
@@ -32,6 +33,7 @@ mod second_order_objective;
 mod sketch;
 mod sketch_hutchinson;
 mod sketch_lorenz;
+mod softmax;
 mod spectrum;
 mod stacked_dual;
 #[path = "../support/mod.rs"]
