@@ -15,6 +15,20 @@ pub(crate) fn length(what: &'static str, found: usize, expected: usize) -> Resul
     }
 }
 
+/// Checks that there are chosen items, and that each is one of `count`.
+pub(crate) fn chosen(chosen: &[usize], count: usize) -> Result<()> {
+    let (number, some) = (chosen.len() as f64, !chosen.is_empty());
+    option(
+        "the number of chosen items",
+        number,
+        some,
+        "choose at least one",
+    )?;
+    let remedy = "give an index below the number of items";
+    let mut chosen = chosen.iter();
+    chosen.try_for_each(|&i| option("a chosen item", i as f64, i < count, remedy))
+}
+
 /// Returns the index of the first value that is NaN or infinite.
 pub(crate) fn first_not_finite(values: &[f64]) -> Option<usize> {
     // 0·x is 0, or NaN if x is NaN or infinite. A sum without a branch for every value is several times as fast as a search,

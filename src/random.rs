@@ -59,6 +59,17 @@ pub(crate) fn permutation(count: usize, seed: u64, stream: u64) -> Vec<usize> {
     order
 }
 
+/// Returns a number that depends on all bits of these numbers, for streams that change with them.
+pub(crate) fn hash(numbers: &[f64]) -> u64 {
+    // Fowler, Noll and Vo's hash with 64 bits, of words instead of bytes. The multiplication carries upwards only, so that the upper
+    // half is folded onto the lower one in between.
+    let mix = |hash: u64, x: &f64| {
+        let hash = (hash ^ x.to_bits()).wrapping_mul(0x0000_0100_0000_01B3);
+        hash ^ (hash >> 32)
+    };
+    numbers.iter().fold(0xCBF2_9CE4_8422_2325, mix)
+}
+
 /// Returns a vector of independent random numbers, uniform on [lower, upper).
 pub fn uniform(len: usize, (lower, upper): (f64, f64), seed: u64) -> Vec<f64> {
     let mut rng = generator(seed, 0);

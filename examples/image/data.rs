@@ -53,8 +53,13 @@ impl Data {
     /// The clothes of a folder with the four files of Fashion-MNIST.
     pub fn fashion(folder: &Path, count: usize) -> Result<Self, Failure> {
         let part = |stem: &str, count| -> Result<Samples, Failure> {
-            let images = idx(folder, &format!("{stem}-images-idx3-ubyte"), 3)?;
-            let labels = idx(folder, &format!("{stem}-labels-idx1-ubyte"), 1)?;
+            let (pictures, images) = idx(folder, &format!("{stem}-images-idx3-ubyte"), 3)?;
+            let (_, labels) = idx(folder, &format!("{stem}-labels-idx1-ubyte"), 1)?;
+            if pictures != labels.len() {
+                let labels = labels.len();
+                let text = format!("{stem}: {pictures} images, but {labels} labels");
+                return Err(text.into());
+            }
             let count = labels.len().min(count);
             let pixels = images.len() / labels.len();
             let pixel = |i: usize, n: usize| f64::from(images[n * pixels + i]) / 255.0;
@@ -80,18 +85,28 @@ fn digit(line: &str) -> Result<(usize, Vec<f64>), Failure> {
     Ok((label.parse()?, pixels.ok_or_else(wrong)?))
 }
 
-/// Reads the bytes of an idx file with this number of axes, which may be packed by gzip.
-fn idx(folder: &Path, name: &str, axes: usize) -> Result<Vec<u8>, Failure> {
+/// Returns the contents of a file packed by gzip.
+fn unpack(path: &Path) -> Result<Vec<u8>, Failure> {
+    let output = Command::new("gzip").arg("-dc").arg(path).output()?;
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => {
+            let reason = String::from_utf8_lossy(&output.stderr);
+            let path = path.display();
+            Err(format!("gzip cannot unpack {path}: {}", reason.trim()).into())
+        }
+    }
+}
+
+/// Reads an idx file of bytes with this number of axes, which may be packed by gzip. Returns the length of its first axis with all
+/// bytes.
+fn idx(folder: &Path, name: &str, axes: usize) -> Result<(usize, Vec<u8>), Failure> {
     let path = folder.join(name);
     let packed = folder.join(format!("{name}.gz"));
     let bytes = if path.exists() {
         fs::read(&path)?
     } else if packed.exists() {
-        Command::new("gzip")
-            .arg("-dc")
-            .arg(&packed)
-            .output()?
-            .stdout
+        unpack(&packed)?
     } else {
         let folder = folder.display();
         return Err(format!(
@@ -106,11 +121,10 @@ fn idx(folder: &Path, name: &str, axes: usize) -> Result<Vec<u8>, Failure> {
         return Err(format!("{name} is not an idx file of bytes with {axes} axes").into());
     }
     let sizes = bytes[4..head].chunks_exact(4);
-    let count: usize = sizes
-        .map(|s| u32::from_be_bytes([s[0], s[1], s[2], s[3]]) as usize)
-        .product();
+    let sizes = sizes.map(|s| u32::from_be_bytes([s[0], s[1], s[2], s[3]]) as usize);
+    let (first, count) = (sizes.clone().next().unwrap_or(0), sizes.product::<usize>());
     match bytes.len() == head + count && count > 0 {
-        true => Ok(bytes[head..].to_vec()),
+        true => Ok((first, bytes[head..].to_vec())),
         false => Err(format!("{name} ends before its {count} bytes, or after them").into()),
     }
 }

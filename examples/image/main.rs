@@ -1,4 +1,4 @@
-//! Classifies handwritten digits by a network, fitted by stochastic gradients, K-FAC and damped Gauss-Newton steps.
+//! Classifies handwritten digits by a network, fitted by stochastic gradients, Adam, K-FAC, damped Gauss-Newton steps and kernels.
 
 mod data;
 mod method;

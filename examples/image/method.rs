@@ -2,13 +2,15 @@
 
 use pullback::Loss as _;
 use pullback::direction::{
-    ConjugateGradient, Damping, Direction, Forcing, Gradient, Information, Kfac,
+    Adam, ConjugateGradient, Damping, Direction, Forcing, Gradient, Information, Kfac,
 };
 use pullback::loss::Softmax;
+use pullback::metric::{Kernels, SampledWasserstein};
 use pullback::models::{Labelled, Network};
-use pullback::step::{Fixed, Judge, Remembered, StepRule, Trial, Verdict};
-use pullback::stochastic::Stochastic;
+use pullback::step::{Decaying, Fixed, Judge, Remembered, StepRule, Trial, Verdict};
+use pullback::stochastic::{Items, MiniBatch, Stochastic};
 
+use crate::data::CLASSES;
 use crate::support::command::Failure;
 
 /// Direction and step rule, with the size of the batches.
@@ -20,6 +22,8 @@ pub struct Method {
     pub batch: Option<usize>,
     /// Number of epochs, in each of which every sample is used once.
     pub epochs: usize,
+    /// Whether the metric is that of the cloud of all logits, by kernels.
+    pub kernels: bool,
 }
 
 /// Largest number of parameters for which the matrix G is formed.
@@ -35,6 +39,7 @@ impl Method {
             step: Box::new(Fixed { scale }),
             batch: Some(batch),
             epochs,
+            kernels: false,
         };
         let on_all = |name, direction: Box<dyn Direction>| Self {
             name,
@@ -42,14 +47,24 @@ impl Method {
             step: Box::new(Levenberg),
             batch: None,
             epochs: steps,
+            kernels: false,
         };
         let kfac = Kfac {
             damping: 1e-2,
             ..Kfac::default()
         };
+        let rate = Decaying {
+            scale: 0.01,
+            steps: 500.0,
+            power: 1.0,
+        };
         let mut all = vec![
             // Methods on batches, one line each.
             on_batches("SGD", Box::new(Gradient), (0.3, 32)),
+            Self {
+                step: Box::new(rate),
+                ..on_batches("Adam", Box::new(Adam::default()), (1.0, 32))
+            },
             on_batches("K-FAC", Box::new(kfac), (0.3, 128)),
         ];
         if parameters <= FORMED {
@@ -59,6 +74,11 @@ impl Method {
             ] {
                 all.push(on_all(name, Box::new(Information { damping })));
             }
+            let damping = Damping::Identity;
+            all.push(Self {
+                kernels: true,
+                ..on_all("KWNG + λI", Box::new(Information { damping }))
+            });
         } else {
             let direction = ConjugateGradient {
                 forcing: Forcing::Fixed(0.1),
@@ -99,7 +119,9 @@ impl Problem<'_> {
         let items = Labelled::new(&self.network, self.labels.to_vec())?;
         let count = self.labels.len();
         let size = method.batch.unwrap_or(count).min(count);
-        let descent = Stochastic::new(&items, size)
+        let clouds = Clouds(items.clone());
+        let fitted: &dyn Items = if method.kernels { &clouds } else { &items };
+        let descent = Stochastic::new(fitted, size)
             .direction(method.direction.as_ref())
             .step(method.step.as_ref())
             .epochs(method.epochs)
@@ -111,7 +133,8 @@ impl Problem<'_> {
         let report = descent.run(&start, |epoch| {
             let counts = epoch.counts;
             let passes = counts.model_solves + counts.tangent_solves + counts.adjoint_solves;
-            let share = size as f64 / count as f64;
+            // The batches of an epoch are equal to within a sample, and together hold all of them.
+            let share = 1.0 / count.div_ceil(size) as f64;
             path.push([passes as f64 * share, epoch.objective.unwrap_or(f64::NAN)]);
             tick();
         })?;
@@ -132,6 +155,25 @@ impl Problem<'_> {
             ],
             path,
         })
+    }
+}
+
+/// Labelled samples whose logits are a cloud of points, one for every sample, with the metric of the kernelised Wasserstein natural
+/// gradient.
+struct Clouds<'n>(Labelled<'n>);
+
+impl Items for Clouds<'_> {
+    fn count(&self) -> usize {
+        self.0.count()
+    }
+
+    fn param_dim(&self) -> usize {
+        self.0.param_dim()
+    }
+
+    fn batch<'a>(&'a self, chosen: &[usize]) -> pullback::Result<MiniBatch<'a>> {
+        let metric = SampledWasserstein::kwng(CLASSES, Kernels::default());
+        Ok(self.0.batch(chosen)?.metric(metric))
     }
 }
 

@@ -22,7 +22,7 @@ Classifies small pictures by a network with one hidden layer, fitted in several 
 usage: image [options]
   --fashion DIR  fit the clothes of Fashion-MNIST in this folder, as Debian's package dataset-fashion-mnist installs them
   --samples N    [1797, quick 400]   largest number of digits, a fifth of them held out; of clothes, five times as many are fitted
-  --hidden N     [16]                units of the hidden layer
+  --hidden N     units of the hidden layer, by default 16, or 64 with --fashion
   --epochs N     [30, quick 10]      epochs of the methods on batches
   --steps N      [20, quick 15]      steps of the methods on all samples
   --seed N       [1]                 seed of the initial weights and of the batches
@@ -35,10 +35,12 @@ Every method fits the network twice: as it is, and with outputs in ten units bet
 
 impl Options {
     pub fn read(given: &Arguments) -> Result<Self, String> {
+        let fashion = given.maybe("--fashion", path)?;
+        let hidden = given.maybe("--hidden", number(1..=1000))?;
         Ok(Self {
-            fashion: given.maybe("--fashion", path)?,
+            hidden: hidden.unwrap_or(if fashion.is_some() { 64 } else { 16 }),
+            fashion,
             samples: given.get("--samples", number(50..=100_000))?,
-            hidden: given.get("--hidden", number(1..=1000))?,
             epochs: given.get("--epochs", number(1..=10_000))?,
             steps: given.get("--steps", number(1..=10_000))?,
             seed: given.get("--seed", number(0..=u64::MAX))?,

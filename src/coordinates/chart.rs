@@ -26,7 +26,12 @@ impl Chart {
 
     /// Returns whether all parameters are free and unscaled, so that ξ = θ.
     pub(crate) fn is_identity(&self) -> bool {
-        self.free.len() == self.scale.len() && self.scale.iter().all(|&s| s == 1.0)
+        self.free.len() == self.scale.len() && self.is_unscaled()
+    }
+
+    /// Returns whether the free parameters are unscaled.
+    pub(crate) fn is_unscaled(&self) -> bool {
+        self.scale.iter().all(|&s| s == 1.0)
     }
 
     /// Maps tangent vectors, the columns of `v`, from the reduced variables ξ to θ.

@@ -5,7 +5,8 @@ use super::counts::Counts;
 use super::memory::Memory;
 use super::remark::Remark;
 use super::run::Run;
-use crate::direction::{Direction, Finder, Local, Path};
+use super::stop::Stop;
+use crate::direction::{Direction, Finder, Local, Path, Remembered};
 use crate::error::Result;
 use crate::step::{Judge, StepRule, Trial, Verdict};
 
@@ -23,6 +24,13 @@ impl<'a> Carried<'a> {
             finder: direction.begin(),
             judge: step.begin(),
             memory: None,
+        }
+    }
+
+    /// Forgets the step that led to the current point, whose slope another objective does not share.
+    pub(crate) fn change_objective(&mut self) {
+        if let Some(memory) = &mut self.memory {
+            memory.departure = None;
         }
     }
 
@@ -45,6 +53,8 @@ pub(crate) struct Stepped {
     pub(crate) before: f64,
     /// Parameters after the step, or None if no trial was accepted.
     pub(crate) theta: Option<Vec<f64>>,
+    /// Reason why there was no step.
+    pub(crate) stop: Option<Stop>,
     /// Cost of the step.
     pub(crate) counts: Counts,
 }
@@ -65,11 +75,12 @@ impl Descent<'_> {
         run.finder = Box::new(LentFinder(carried.finder.as_mut()));
         run.judge = Box::new(LentJudge(carried.judge.as_mut()));
         let (before, steps) = (run.loss(), run.memory.steps);
-        run.step()?;
+        let stop = run.step()?;
         let moved = run.memory.steps > steps;
         let stepped = Stepped {
             before,
             theta: moved.then(|| run.theta().to_vec()),
+            stop,
             counts: run.problem.counts(&run.memory, None),
         };
         carried.memory = Some(run.memory.clone());
@@ -91,6 +102,14 @@ impl Finder for LentFinder<'_> {
 
     fn brake(&mut self) -> bool {
         self.0.brake()
+    }
+
+    fn memory(&self) -> Result<Remembered> {
+        self.0.memory()
+    }
+
+    fn recall(&mut self, memory: &Remembered) -> Result<()> {
+        self.0.recall(memory)
     }
 }
 
@@ -116,5 +135,13 @@ impl Judge for LentJudge<'_> {
 
     fn arrive(&mut self, trial: &Trial, slope: f64) {
         self.0.arrive(trial, slope);
+    }
+
+    fn memory(&self) -> Result<Remembered> {
+        self.0.memory()
+    }
+
+    fn recall(&mut self, memory: &Remembered) -> Result<()> {
+        self.0.recall(memory)
     }
 }

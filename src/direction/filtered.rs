@@ -29,21 +29,24 @@ pub(super) struct Filtered {
 }
 
 /// Triangular form of a least-squares problem in scaled columns.
-pub(super) struct Scaled {
+pub(super) struct Scaled<'a> {
     /// Matrix R, and the vector c as a last column.
     pub(super) augmented: Mat<f64>,
     pub(super) norms: Vec<f64>,
     /// Diagonal of S.
     pub(super) scale: Vec<f64>,
+    /// Gradient SRᵀc in the coordinates of η, where it is known to more digits than c.
+    pub(super) gradient: Option<&'a [f64]>,
 }
 
 impl Filtered {
     /// Decomposes a problem, where singular values up to `cutoff` times the largest one count as zero in undamped steps.
-    pub(super) fn new(problem: Scaled, weights: &Weights, cutoff: f64) -> Result<Self> {
+    pub(super) fn new(problem: Scaled<'_>, weights: &Weights, cutoff: f64) -> Result<Self> {
         let Scaled {
             augmented,
             norms,
             scale,
+            gradient,
         } = problem;
         let columns = norms.len();
         let r = augmented.subcols(0, columns);
@@ -70,7 +73,15 @@ impl Filtered {
         let vectors = transposed(Side::Transpose, right);
         let vectors = scaled_rows(vectors, |j| scale[j]);
         let largest = values.first().copied().unwrap_or(0.0);
-        let coefficients = product(left.transpose(), c).col_as_slice(0).to_vec();
+        let mut coefficients = product(left.transpose(), c).col_as_slice(0).to_vec();
+        if let Some(gradient) = gradient {
+            // With W = S K⁻¹V and ∇ = S⁻¹Rᵀc, Wᵀ∇ = Vᵀ K⁻ᵀRᵀc = diag(σ) Uᵀc.
+            let column = MatRef::from_column_major_slice(gradient, columns, 1);
+            let images = product(vectors.transpose(), column);
+            let images = images.col_as_slice(0).iter().zip(&values);
+            let quotient = |(image, value): (&f64, &f64)| image / value.max(f64::MIN_POSITIVE);
+            coefficients = images.map(quotient).collect();
+        }
         Ok(Self {
             rank: values.iter().take_while(|v| **v > cutoff * largest).count(),
             values,

@@ -89,6 +89,10 @@ impl Direction for Lbfgs {
         self.by_prior
     }
 
+    fn fits_batches(&self) -> bool {
+        false
+    }
+
     fn name(&self) -> &'static str {
         "L-BFGS"
     }

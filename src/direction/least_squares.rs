@@ -124,13 +124,16 @@ impl Finder for Reducer<'_> {
         // rows [A | b] gives R and the leading part c of Qᵀb, and ‖A η + b‖² = ‖R η + c‖² + const, from which
         // every damping starts. The normal equations (G + C) η = −(Zᵀu + ∇R) are never formed: a QR has the
         // condition number of A, and they have its square.
-        let (z, dual) = (at.z.matrix()?, root.dual(at.covector)?);
+        let (z, mut dual) = (at.z.matrix()?, root.dual(at.covector)?);
+        let uneven;
         let prior = prior.as_ref().map(|(p, s)| (p.as_ref(), s.as_slice()));
         // A metric that sees little of a tangent would make steps along it long, as its length is in the denominator.
         self.system.least = root.lengths(z.as_ref())?.unwrap_or_default();
         if z.ncols() <= NARROW {
             let lifted = root.lift(z.as_ref())?;
             check::length("the rows of a lifted batch", lifted.nrows(), dual.len())?;
+            uneven = is_uneven(lifted.as_ref(), &dual);
+            dual.iter_mut().filter(|_| uneven).for_each(|y| *y = 0.0);
             self.columns.clear();
             self.columns.extend(0..z.ncols());
             let rows = |(matrix, b)| Rows {
@@ -144,15 +147,23 @@ impl Finder for Reducer<'_> {
                 Some(prior) => self.system.factor(&[data, prior]),
             }
         } else {
-            let augmented = augmented((root, z), &dual, prior)?;
+            let mut augmented = augmented((root, z), &dual, prior)?;
+            let rows = dual.len();
+            uneven = is_uneven(augmented.submatrix(0, 0, rows, z.ncols()), &dual);
+            let above = &mut augmented.col_as_slice_mut(z.ncols())[..rows];
+            above.iter_mut().filter(|_| uneven).for_each(|y| *y = 0.0);
             self.system.factor_wide(augmented);
+        }
+        if uneven {
+            self.system.set_gradient(at.grad);
         }
         let options = self.options;
         match options.damping.weights(at, &self.system.norms)? {
             Weights::Diagonal(weights) if options.cutoff == 0.0 => self.system.weights = weights,
             weights => {
                 let cutoff = options.cutoff.max(options.rank_tolerance);
-                let filtered = Filtered::new(self.scaled(), &weights, cutoff)?;
+                let filtered =
+                    Filtered::new(self.scaled(uneven.then_some(at.grad)), &weights, cutoff)?;
                 return Ok(Box::new(filtered));
             }
         }
@@ -161,9 +172,10 @@ impl Finder for Reducer<'_> {
 }
 
 impl Reducer<'_> {
-    /// Returns the triangular form of the system.
-    fn scaled(&self) -> Scaled {
+    /// Returns the triangular form of the system, with its gradient where that is known to more digits.
+    fn scaled<'g>(&self, gradient: Option<&'g [f64]>) -> Scaled<'g> {
         Scaled {
+            gradient,
             augmented: self.system.triangle(),
             norms: self.system.norms.clone(),
             scale: self.system.scale.clone(),
@@ -198,6 +210,34 @@ fn augmented(
         target.copy_from(matrix);
     }
     Ok(out)
+}
+
+/// Factor by which y may exceed the part of it that counts, before steps are taken from the gradient.
+const UNEVEN: f64 = 1e4;
+
+/// Returns whether (LZ)ᵀy has far more correct digits than a factorisation of [LZ | y] would leave.
+//
+// Where a label is all but impossible, its row of LZ has the size √p and its entry of y the size 1/√p. Their product matters, and
+// reflections make an error of ε‖y‖. The gradient itself has an error of ε |LZ|ᵀ|y|, here in columns of unit length. Rows of zeros
+// make no error.
+fn is_uneven(lifted: MatRef<'_, f64>, y: &[f64]) -> bool {
+    // The square of an entry of y may overflow.
+    let largest = y.iter().fold(0.0_f64, |m, y| m.max(y.abs()));
+    let mut seen = vec![false; y.len()];
+    let mut needed = 0.0_f64;
+    for column in lifted.col_iter() {
+        let (mut square, mut sum) = (0.0, 0.0);
+        for ((a, y), seen) in column.iter().zip(y).zip(&mut seen) {
+            square += a * a;
+            sum += (a * (y / largest)).abs();
+            *seen |= *a != 0.0;
+        }
+        // The quotient is NaN for a column of zeros.
+        needed = needed.max(sum / f64::sqrt(square));
+    }
+    let squares = y.iter().zip(&seen).filter(|(_, seen)| **seen);
+    let square: f64 = squares.map(|(y, _)| (y / largest).powi(2)).sum();
+    square.sqrt() > UNEVEN * needed
 }
 
 struct LeastSquaresPath<'a>(&'a mut DampedLeastSquares);

@@ -169,6 +169,13 @@ pub trait Direction: Sync {
         false
     }
 
+    /// Returns whether the direction may be taken with batches of the data ([`Stochastic`](crate::stochastic::Stochastic)).
+    ///
+    /// A direction that takes differences of the gradients at successive points cannot: of two batches, they tell of the noise.
+    fn fits_batches(&self) -> bool {
+        true
+    }
+
     /// Returns a short name for tables and messages.
     fn name(&self) -> &'static str;
 }

@@ -91,6 +91,10 @@ impl Direction for Momentum<'_> {
         self.inner.needs_precision(parameters)
     }
 
+    fn fits_batches(&self) -> bool {
+        self.inner.fits_batches()
+    }
+
     fn name(&self) -> &'static str {
         match self.nesterov {
             true => "Nesterov momentum",

@@ -98,6 +98,10 @@ impl Direction for NonlinearCg<'_> {
         self.inner.needs_precision(parameters)
     }
 
+    fn fits_batches(&self) -> bool {
+        false
+    }
+
     fn name(&self) -> &'static str {
         "nonlinear conjugate gradients"
     }

@@ -44,6 +44,18 @@ pub enum Error {
         /// Number of classes.
         classes: usize,
     },
+    /// A label whose probability is zero in floating-point numbers.
+    #[error(
+        "the logits give the label {label} of sample {sample} a probability that is zero in floating-point numbers, so that no row of \
+         a least-squares problem can hold its gradient; start from smaller logits, or take `Information`, `ConjugateGradient` or a \
+         direction without a metric"
+    )]
+    Impossible {
+        /// Index of the sample.
+        sample: usize,
+        /// Class in whose place the gradient is not zero, although its probability is.
+        label: usize,
+    },
     /// A mean or noise level in the state for which a datum has no density.
     #[error(
         "the {what} of {datum} is {} (entry {entry} of the state), but must be {}",
@@ -257,6 +269,7 @@ impl ModuleError for Error {
             Self::Missing { .. } => "Missing",
             Self::Entry { .. } => "Entry",
             Self::Label { .. } => "Label",
+            Self::Impossible { .. } => "Impossible",
             Self::Domain { .. } => "Domain",
             Self::Magnified { .. } => "Magnified",
             Self::Column { .. } => "Column",

@@ -19,13 +19,18 @@ pub struct Decaying {
     pub power: f64,
 }
 
+impl Decaying {
+    /// Default options, as a constant to borrow.
+    pub(crate) const STANDARD: &'static Self = &Self {
+        scale: 1.0,
+        steps: 100.0,
+        power: 1.0,
+    };
+}
+
 impl Default for Decaying {
     fn default() -> Self {
-        Self {
-            scale: 1.0,
-            steps: 100.0,
-            power: 1.0,
-        }
+        *Self::STANDARD
     }
 }
 

@@ -1,8 +1,8 @@
 //! Experiments as items: pairs of a model and a loss with common parameters.
 
 use super::items::{Items, MiniBatch};
+use super::stacked::{ModelPart, StackedModel};
 use super::sum::{LossPart, SumLoss, SumMetric};
-use super::together::{ModelPart, TogetherModel};
 use crate::check;
 use crate::error::Result;
 use crate::loss::Loss;
@@ -102,6 +102,7 @@ impl Items for Experiments<'_> {
     }
 
     fn batch<'a>(&'a self, chosen: &[usize]) -> Result<MiniBatch<'a>> {
+        check::chosen(chosen, self.count())?;
         let weight = self.count() as f64 / chosen.len() as f64;
         let (mut models, mut losses, mut metrics) = (Vec::new(), Vec::new(), Vec::new());
         let mut start = 0;
@@ -126,7 +127,7 @@ impl Items for Experiments<'_> {
             parts: losses,
             weight,
         };
-        let batch = MiniBatch::new(TogetherModel(models), loss);
+        let batch = MiniBatch::new(StackedModel(models), loss);
         // Without metrics of their own the losses lend theirs when they are prepared, and share work.
         let own = chosen.iter().any(|&i| self.all[i].metric.is_some());
         Ok(match own && metrics.len() == chosen.len() {

@@ -54,6 +54,7 @@ impl<F: Formula> Items for Measured<'_, F> {
 
     fn batch<'a>(&'a self, chosen: &[usize]) -> Result<MiniBatch<'a>> {
         // A weight w of ½ r²/σ² is that of the deviation σ/√w.
+        check::chosen(chosen, self.count())?;
         let weight = self.count() as f64 / chosen.len() as f64;
         let deviations = chosen.iter().map(|&i| self.deviations[i] / weight.sqrt());
         let noise = Noise::deviations(deviations.collect())?;

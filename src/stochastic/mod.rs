@@ -15,10 +15,11 @@ mod batches;
 mod experiments;
 mod items;
 mod measured;
+mod progress;
 mod report;
 mod run;
+mod stacked;
 mod sum;
-mod together;
 
 pub use self::experiments::Experiments;
 pub use self::items::{Items, MiniBatch};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::descent::{Counts, Remark};
+use crate::descent::{Counts, Remark, Stop};
 
 /// One epoch, a pass through all items. `Display` prints a table row, preceded by the header for the first epoch.
 #[derive(Clone, Debug)]
@@ -57,6 +57,8 @@ pub enum Ending {
     Epochs,
     /// The observer ended the run.
     Observer,
+    /// The parameters are a minimum of the objective of every batch, as where a model fits all data.
+    Converged,
     /// On no batch of a whole epoch a step was accepted.
     Rejected,
 }
@@ -66,6 +68,7 @@ impl fmt::Display for Ending {
         f.write_str(match self {
             Self::Epochs => "all epochs are over",
             Self::Observer => "the observer ended the run",
+            Self::Converged => "the parameters are a minimum for every batch",
             Self::Rejected => "no step of an epoch was accepted",
         })
     }
@@ -76,7 +79,8 @@ impl fmt::Display for Ending {
 pub struct Report {
     /// Parameters after the last step.
     pub theta: Vec<f64>,
-    /// Mean of the parameters over the last steps, if it was asked for ([`Stochastic::average`](super::Stochastic::average)).
+    /// Mean of the parameters over the last steps, if it was asked for ([`Stochastic::average`](super::Stochastic::average)) and a
+    /// step was taken.
     pub average: Option<Vec<f64>>,
     /// All epochs.
     pub history: Vec<Epoch>,
@@ -84,16 +88,27 @@ pub struct Report {
     pub ending: Ending,
     /// Cost of the run.
     pub counts: Counts,
+    /// Reason why the last batch without a step had none.
+    pub last_stop: Option<Stop>,
     /// Reason for the last failure at a trial point.
     pub last_failure: Option<String>,
     /// Remarks of the directions.
     pub remarks: Vec<Remark>,
+    /// Name of the direction.
+    pub direction: &'static str,
+    /// Largest number of items in a batch.
+    pub size: usize,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let epochs = self.history.len();
-        write!(f, "{} after {epochs} epochs", self.ending)?;
+        let (direction, size) = (self.direction, self.size);
+        write!(
+            f,
+            "{direction} on batches of {size}: {} after {epochs} epochs",
+            self.ending
+        )?;
         if let Some(last) = self.history.last() {
             write!(
                 f,
@@ -103,6 +118,9 @@ impl fmt::Display for Report {
             if last.rejected > 0 {
                 write!(f, "; on {} batches no step was accepted", last.rejected)?;
             }
+        }
+        if let Some(stop) = &self.last_stop {
+            write!(f, "\nlast batch without a step: {stop}")?;
         }
         if let Some(failure) = &self.last_failure {
             write!(f, "\nlast failure at a trial point: {failure}")?;

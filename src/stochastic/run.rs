@@ -1,27 +1,29 @@
 //! The stochastic descent.
 
-use std::time::{Duration, Instant};
-
 use super::batches::batches;
 use super::items::{Items, MiniBatch};
+use super::progress::Progress;
 use super::report::{Ending, Epoch, Report};
 use crate::check;
 use crate::coordinates::{Bounds, Transform};
-use crate::descent::{Carried, Control, Counts, Descent, Tolerances};
+use crate::descent::{Control, Descent, Tolerances};
 use crate::direction::{Direction, LeastSquares};
 use crate::error::Result;
 use crate::linalg::{Backend, Cpu};
 use crate::prior::Prior;
-use crate::step::{StepRule, TrustRatio};
+use crate::step::{Decaying, StepRule, TrustRatio};
 
 /// Minimisation of Σ fᵢ(θ) + R(θ) by steps on batches of the items i.
 ///
 /// Every epoch shuffles the items and takes one step on every batch. The objective of a batch is scaled to that of all items,
 /// so that priors, dampings and scales keep their meaning with every size. Direction and step rule are those of a
-/// [`Descent`], with the same defaults, and carry what they remember from batch to batch: a batch of all items makes the steps
-/// of a [`Descent`].
+/// [`Descent`], and carry what they remember from batch to batch: a batch of all items makes the steps of a [`Descent`].
 ///
-/// Steps are judged on their own batch, and stopping tests are off. With [`Gradient`](crate::direction::Gradient) and a
+/// The default direction is that of a [`Descent`]. The default step rule is [`Decaying`], and that of a [`Descent`] for batches of all
+/// items: a rule that judges trials sees their own batch alone, accepts what fits its noise, and does not settle. A natural direction
+/// needs batches of several times as many data as there are parameters, since its metric is that of the batch.
+/// [`StrongWolfe`](crate::step::StrongWolfe) searches along the objective of one batch, which pays on all items only. Stopping tests
+/// are off. With [`Gradient`](crate::direction::Gradient) and a
 /// [`Fixed`](crate::step::Fixed) step the method is stochastic gradient descent.
 ///
 /// ```
@@ -55,7 +57,7 @@ pub struct Stochastic<'a> {
     items: &'a dyn Items,
     size: usize,
     direction: &'a dyn Direction,
-    step: &'a dyn StepRule,
+    step: Option<&'a dyn StepRule>,
     priors: Vec<&'a dyn Prior>,
     bounds: Option<&'a Bounds>,
     transforms: Option<&'a [Transform]>,
@@ -73,7 +75,7 @@ impl<'a> Stochastic<'a> {
             items,
             size,
             direction: LeastSquares::STANDARD,
-            step: TrustRatio::STANDARD,
+            step: None,
             priors: Vec::new(),
             bounds: None,
             transforms: None,
@@ -92,11 +94,20 @@ impl<'a> Stochastic<'a> {
         self
     }
 
-    /// Sets the step rule.
+    /// Sets the step rule, [`Decaying`] by default, or [`TrustRatio`] if a batch holds all items.
     #[must_use]
     pub fn step(mut self, step: &'a dyn StepRule) -> Self {
-        self.step = step;
+        self.step = Some(step);
         self
+    }
+
+    /// Returns the step rule.
+    fn rule(&self) -> &'a dyn StepRule {
+        match self.step {
+            Some(step) => step,
+            None if self.size < self.items.count() => Decaying::STANDARD,
+            None => TrustRatio::STANDARD,
+        }
     }
 
     /// Adds a prior to the objective.
@@ -141,7 +152,9 @@ impl<'a> Stochastic<'a> {
         self
     }
 
-    /// Averages the parameters over all steps of the last `epochs` epochs (Polyak and Juditsky 1992).
+    /// Averages the parameters over all accepted steps of the last `epochs` epochs in which there are any (Polyak and Juditsky 1992).
+    ///
+    /// A run that ends early averages over its own last epochs.
     ///
     /// With steps of constant length the parameters do not come to rest, but wander about the minimum. Their average is closer
     /// to it.
@@ -169,29 +182,29 @@ impl<'a> Stochastic<'a> {
         mut observer: impl FnMut(&Epoch) -> F,
     ) -> Result<Report> {
         self.check(theta)?;
-        let mut walk = Walk::new(self, theta);
+        let mut progress = Progress::new((self.direction, self.rule()), theta, self.averaged);
         let mut ending = Ending::Epochs;
         for epoch in 0..self.epochs {
-            let rejected = walk.rejected;
             let batches = batches(self.items.count(), self.size, (self.seed, epoch));
             for chosen in &batches {
-                walk.step(chosen)?;
-                if epoch + self.averaged >= self.epochs {
-                    walk.average();
-                }
+                let batch = self.items.batch(chosen)?;
+                progress.step(&self.descent(&batch), chosen)?;
             }
-            walk.finish(epoch + 1, batches.len())?;
-            let stopped = walk.history.last().map(|epoch| observer(epoch).into());
-            if stopped == Some(Control::Stop) {
+            let ended = progress.finish(batches.len());
+            if self.evaluated {
+                progress.evaluate(|theta| self.objective(theta))?;
+            }
+            let control = progress.last().map(|epoch| observer(epoch).into());
+            if control == Some(Control::Stop) {
                 ending = Ending::Observer;
                 break;
             }
-            if walk.rejected - rejected == batches.len() {
-                ending = Ending::Rejected;
+            if let Some(ended) = ended {
+                ending = ended;
                 break;
             }
         }
-        Ok(walk.report(ending))
+        Ok(progress.report(ending, self.size))
     }
 
     /// Returns the objective of all items.
@@ -211,7 +224,7 @@ impl<'a> Stochastic<'a> {
     {
         let mut descent = Descent::new(batch.model(), batch.loss())
             .direction(self.direction)
-            .step(self.step)
+            .step(self.rule())
             .backend(self.backend)
             .tolerances(Tolerances {
                 decrease: 0.0,
@@ -245,6 +258,12 @@ impl<'a> Stochastic<'a> {
             (1..=count).contains(&self.size),
             "give at least 1 and at most the number of items",
         )?;
+        check::option(
+            "the size of a batch, with a direction that takes differences of gradients,",
+            self.size as f64,
+            self.size == count || self.direction.fits_batches(),
+            "take batches of all items, or `Adam`, `Momentum` or `Kfac`",
+        )?;
         let epochs = "give at least one";
         check::option(
             "the number of epochs",
@@ -259,101 +278,5 @@ impl<'a> Stochastic<'a> {
             "average at most all epochs",
         )?;
         check::length("the start θ", theta.len(), self.items.param_dim())
-    }
-}
-
-/// Stochastic descent in progress.
-struct Walk<'s, 'a> {
-    setting: &'s Stochastic<'a>,
-    carried: Carried<'a>,
-    theta: Vec<f64>,
-    /// Sum of the averaged parameters and their number.
-    sum: (Vec<f64>, usize),
-    history: Vec<Epoch>,
-    counts: Counts,
-    steps: usize,
-    rejected: usize,
-    /// Sum of the objectives of the batches of the epoch.
-    total: f64,
-    started: Instant,
-    /// Time spent on objectives of all items.
-    evaluations: Duration,
-}
-
-impl<'s, 'a> Walk<'s, 'a> {
-    fn new(setting: &'s Stochastic<'a>, theta: &[f64]) -> Self {
-        Self {
-            carried: Carried::new(setting.direction, setting.step),
-            setting,
-            theta: theta.to_vec(),
-            sum: (vec![0.0; theta.len()], 0),
-            history: Vec::new(),
-            counts: Counts::default(),
-            steps: 0,
-            rejected: 0,
-            total: 0.0,
-            started: Instant::now(),
-            evaluations: Duration::ZERO,
-        }
-    }
-
-    /// Takes a step on a batch.
-    fn step(&mut self, chosen: &[usize]) -> Result<()> {
-        let batch = self.setting.items.batch(chosen)?;
-        let descent = self.setting.descent(&batch);
-        let stepped = descent.carry(&self.theta, &mut self.carried)?;
-        self.total += stepped.before;
-        self.counts += stepped.counts;
-        match stepped.theta {
-            Some(theta) => {
-                self.theta = theta;
-                self.steps += 1;
-            }
-            None => self.rejected += 1,
-        }
-        Ok(())
-    }
-
-    /// Adds the parameters to the average.
-    fn average(&mut self) {
-        let pairs = self.sum.0.iter_mut().zip(&self.theta);
-        pairs.for_each(|(sum, theta)| *sum += theta);
-        self.sum.1 += 1;
-    }
-
-    /// Ends an epoch with so many batches.
-    fn finish(&mut self, epoch: usize, batches: usize) -> Result<()> {
-        let seconds = (self.started.elapsed() - self.evaluations).as_secs_f64();
-        let before = Instant::now();
-        let objective = match self.setting.evaluated {
-            true => Some(self.setting.objective(&self.theta)?),
-            false => None,
-        };
-        self.evaluations += before.elapsed();
-        self.history.push(Epoch {
-            epoch,
-            theta: self.theta.clone(),
-            mean: std::mem::take(&mut self.total) / batches as f64,
-            objective,
-            steps: self.steps,
-            rejected: self.rejected,
-            counts: self.counts,
-            seconds,
-        });
-        Ok(())
-    }
-
-    fn report(self, ending: Ending) -> Report {
-        let (sum, count) = self.sum;
-        let mean = |sum: Vec<f64>| sum.iter().map(|s| s / count as f64).collect();
-        Report {
-            theta: self.theta,
-            average: (count > 0).then(|| mean(sum)),
-            history: self.history,
-            ending,
-            counts: self.counts,
-            last_failure: self.carried.failure(),
-            remarks: self.carried.remarks(),
-        }
     }
 }

@@ -4,6 +4,7 @@
 
 mod automatic;
 mod basics;
+mod batches;
 mod black_box;
 mod contradictions;
 mod curvature;
@@ -23,6 +24,7 @@ mod first_models;
 mod fits;
 mod geometry;
 mod honesty;
+mod layers;
 mod likelihood;
 mod magnified;
 mod measure;

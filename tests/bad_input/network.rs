@@ -1,19 +1,16 @@
-//! Networks, softmax losses, K-FAC and stochastic descents with input that makes no sense.
+//! Networks, softmax losses and K-FAC with input that makes no sense.
 
 use crate::support::Reaction;
 use crate::support::bad::{check, row};
-use pullback::automatic::{Formula, Scalar};
-use pullback::direction::{Gradient, Kfac};
+use pullback::direction::Kfac;
 use pullback::faer::Mat;
 use pullback::loss::{Fisher, L2Misfit, Predictive, Scores, Softmax};
-use pullback::models::{Activation, Labelled, Network};
-use pullback::step::Fixed;
-use pullback::stochastic::{Experiments, Items, Measured, MiniBatch, Stochastic};
-use pullback::{Bounds, Descent, Direction, Loss, Noise, Result, Transform, random};
+use pullback::models::{Activation, Network};
+use pullback::{Bounds, Descent, Loss, Transform, random};
 
 const NAN: f64 = f64::NAN;
 
-fn network() -> Network {
+pub(crate) fn network() -> Network {
     let inputs = random::normal_matrix(2, 6, 1);
     Network::new(&inputs, &[3, 2], Activation::Tanh).unwrap()
 }
@@ -47,7 +44,7 @@ fn networks() {
         row(
             "a sample that is not there",
             "Option",
-            "chosen sample is 6",
+            "chosen item is 6",
             || network().of(&[0, 6]),
         ),
         row("no samples chosen", "Option", "at least one", || {
@@ -101,6 +98,7 @@ fn softmax_losses() {
     let loss = Softmax::new(2, vec![0, 1]).unwrap();
     let information = |rho: &[f64], scores| loss.information(rho, scores).map(drop);
     let root = loss.information(&[0.0; 4], Scores::Expected).unwrap();
+    let lost = [0.0, 0.0, 2000.0, 0.0];
     check(vec![
         row("no labels", "Option", "at least one", || {
             Softmax::new(2, vec![])
@@ -141,6 +139,16 @@ fn softmax_losses() {
         row("a covector with a sum", "NotInRange", "Fisher", || {
             root.dual(&[1.0, 0.0, 0.0, 0.0])
         }),
+        row(
+            "a label without probability",
+            "Impossible",
+            "label 1 of sample 1",
+            || {
+                let mut slope = [0.0; 4];
+                loss.gradient(&lost, &mut slope);
+                loss.information(&lost, Scores::Expected)?.dual(&slope)
+            },
+        ),
         row("a short covector", "Dimension", "covector", || {
             root.dual(&[0.0])
         }),
@@ -235,151 +243,4 @@ impl Loss for Bare {
     fn gradient(&self, _: &[f64], out: &mut [f64]) {
         out.fill(1.0);
     }
-}
-
-/// y = θ at three times.
-struct Constant;
-
-impl Formula for Constant {
-    fn dims(&self) -> (usize, usize) {
-        (3, 1)
-    }
-    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
-        out.iter_mut().for_each(|y| *y = theta[0]);
-    }
-}
-
-/// Items without any.
-struct Nothing;
-
-impl Items for Nothing {
-    fn count(&self) -> usize {
-        0
-    }
-    fn param_dim(&self) -> usize {
-        1
-    }
-    fn batch<'a>(&'a self, _: &[usize]) -> Result<MiniBatch<'a>> {
-        Err(pullback::Error::NoMetric)
-    }
-}
-
-#[test]
-fn stochastic_descents() {
-    let items = measured(&[1.0, 2.0, 3.0], &Noise::uniform(3, 1.0).unwrap()).unwrap();
-    let run = |items: &dyn Items, size, theta: &[f64]| {
-        Stochastic::new(items, size).run(theta, |_| ()).map(drop)
-    };
-    check(vec![
-        row("no items", "Option", "number of items", || {
-            run(&Nothing, 1, &[0.0])
-        }),
-        row("no experiments", "Option", "number of items", || {
-            run(&Experiments::new(), 1, &[])
-        }),
-        row(
-            "an empty batch",
-            "Option",
-            "at most the number of items",
-            || run(&items, 0, &[0.0]),
-        ),
-        row(
-            "a batch larger than the data",
-            "Option",
-            "size of a batch is 4",
-            || run(&items, 4, &[0.0]),
-        ),
-        row("no epochs", "Option", "number of epochs", || {
-            Stochastic::new(&items, 1).epochs(0).run(&[0.0], |_| ())
-        }),
-        row(
-            "more epochs averaged than there are",
-            "Option",
-            "averaged epochs",
-            || {
-                Stochastic::new(&items, 1)
-                    .epochs(2)
-                    .average(3)
-                    .run(&[0.0], |_| ())
-            },
-        ),
-        row(
-            "a start of another length",
-            "Dimension",
-            "the start θ",
-            || run(&items, 1, &[0.0; 2]),
-        ),
-        row("a start NaN", "NotFinite", "the start θ", || {
-            run(&items, 1, &[NAN])
-        }),
-        row("a step of no length", "Option", "fixed step", || {
-            let none = Fixed { scale: 0.0 };
-            Stochastic::new(&items, 1).step(&none).run(&[0.0], |_| ())
-        }),
-        row("K-FAC for a curve", "NotLayered", "models::Network", || {
-            Stochastic::new(&items, 1)
-                .direction(&Kfac::default())
-                .run(&[0.0], |_| ())
-        }),
-    ]);
-}
-
-/// Observations of a constant with this noise.
-fn measured(data: &[f64], noise: &Noise) -> Result<Measured<'static, Constant>> {
-    Measured::new(&Constant, data.to_vec(), noise)
-}
-
-#[test]
-fn items_of_stochastic_descents() {
-    let unit = Noise::uniform(3, 1.0).unwrap();
-    let correlated = Noise::full(crate::support::definite(3, 1)).unwrap();
-    let network = network();
-    let apart = Experiments::new()
-        .add(
-            Reaction::new(4, 2, 1),
-            L2Misfit::euclidean(vec![0.0; 4]).unwrap(),
-        )
-        .add(
-            Reaction::new(4, 3, 1),
-            L2Misfit::euclidean(vec![0.0; 4]).unwrap(),
-        );
-    let run = |items: &dyn Items, size, theta: &[f64]| {
-        Stochastic::new(items, size).run(theta, |_| ()).map(drop)
-    };
-    check(vec![
-        row("too few data", "Dimension", "the data", || {
-            measured(&[1.0], &unit)
-        }),
-        row("a datum NaN", "NotFinite", "the data", || {
-            measured(&[1.0, NAN, 2.0], &unit)
-        }),
-        row("noise of another size", "Dimension", "noise", || {
-            measured(&[1.0; 3], &Noise::uniform(2, 1.0)?)
-        }),
-        row("correlated noise", "Option", "no batches", || {
-            measured(&[1.0; 3], &correlated)
-        }),
-        row(
-            "experiments with other parameters",
-            "Dimension",
-            "parameters of an experiment",
-            || run(&apart, 2, &[0.1, 0.1]),
-        ),
-        row("too few labels", "Dimension", "labels", || {
-            Labelled::new(&network, vec![0])
-        }),
-        row("a label that is no output", "Label", "sample 5", || {
-            Labelled::new(&network, vec![0, 1, 0, 1, 0, 2])
-        }),
-    ]);
-}
-
-#[test]
-fn steps_that_overflow_are_rejected() {
-    let items = measured(&[1.0, 2.0, 3.0], &Noise::uniform(3, 1.0).unwrap()).unwrap();
-    let steep = Fixed { scale: 1e200 };
-    let descent = Stochastic::new(&items, 1).direction(&Gradient as &dyn Direction);
-    let report = descent.step(&steep).epochs(2).run(&[0.0], |_| ()).unwrap();
-    assert_eq!((report.theta, report.history[0].steps), (vec![0.0], 0));
-    assert!(report.last_failure.is_some());
 }

@@ -48,6 +48,7 @@ mod solved;
 mod standard_errors;
 mod stochastic;
 mod stochastic_memory;
+mod stochastic_rules;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;

@@ -16,7 +16,7 @@ use pullback::{Backend, Descent, Direction, Metric, Noise, Result, StepRule, ran
 use rayon::ThreadPoolBuilder;
 
 /// y = a + b t + c t² at many times.
-struct Parabola {
+pub(crate) struct Parabola {
     times: Vec<f64>,
     /// Whether values can be computed one by one.
     by_rows: bool,
@@ -41,7 +41,7 @@ impl Formula for Parabola {
     }
 }
 
-fn parabola(count: usize, by_rows: bool) -> (Parabola, Vec<f64>, Noise) {
+pub(crate) fn parabola(count: usize, by_rows: bool) -> (Parabola, Vec<f64>, Noise) {
     let times: Vec<f64> = (0..count)
         .map(|i| 2.0 * i as f64 / count as f64 - 1.0)
         .collect();
@@ -183,19 +183,20 @@ fn a_batch_of_all_items_makes_the_steps_of_a_descent() {
 
 #[test]
 fn runs_do_not_depend_on_threads_and_depend_on_the_seed() {
-    let inputs = random::normal_matrix(3, 300, 1);
-    let network = Network::new(&inputs, &[8, 3], Activation::Softplus).unwrap();
-    let items = Labelled::new(&network, (0..300).map(|n| (n * n) % 3).collect()).unwrap();
+    // 283 weights at 500 samples are work that threads share, in four blocks of samples.
+    let inputs = random::normal_matrix(3, 1000, 1);
+    let network = Network::new(&inputs, &[40, 3], Activation::Softplus).unwrap();
+    let items = Labelled::new(&network, (0..1000).map(|n| (n * n) % 3).collect()).unwrap();
     let step = Fixed { scale: 0.5 };
     let run = |seed, threads, direction: &dyn Direction| {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
             .unwrap();
-        let descent = Stochastic::new(&items, 150)
+        let descent = Stochastic::new(&items, 500)
             .step(&step)
             .direction(direction);
-        let descent = descent.seed(seed).epochs(3);
+        let descent = descent.seed(seed).epochs(2);
         pool.install(|| descent.run(&network.initial(1), |_| ()).unwrap().theta)
     };
     let directions: [&dyn Direction; 3] = [&Gradient, &Kfac::default(), &Information::default()];

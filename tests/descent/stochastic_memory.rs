@@ -8,7 +8,7 @@ use pullback::loss::Softmax;
 use pullback::models::{Activation, Labelled, Network};
 use pullback::step::Fixed;
 use pullback::stochastic::Stochastic;
-use pullback::{Descent, Direction, Result, random};
+use pullback::{Bounds, Descent, Direction, Result, random};
 
 /// Adam (Kingma and Ba 2015) as a direction with a memory, written with the public interface only.
 struct Adam;
@@ -95,4 +95,31 @@ fn a_saved_run_by_kronecker_factors_resumes_with_their_averages() {
         assert_eq!(run.theta(), resumed.theta());
         assert!(k > 0 || gap(&fresh, run.theta()) > 1e-6);
     }
+}
+
+#[test]
+fn kronecker_factors_descend_along_bounds_that_hold_parameters() {
+    let inputs = random::normal_matrix(3, 60, 1);
+    let network = Network::new(&inputs, &[6, 3], Activation::Tanh).unwrap();
+    let sign = |n: usize| usize::from(inputs[(0, n)] > 0.0) + usize::from(inputs[(1, n)] > 0.0);
+    let loss = Softmax::new(3, (0..60).map(sign).collect()).unwrap().mean();
+    let start = network.initial(1);
+    // Every third weight may only grow.
+    let count = start.len();
+    let lower = (0..count).map(|i| if i % 3 == 0 { start[i] } else { -50.0 });
+    let bounds = Bounds::new(lower.collect(), vec![50.0; count]).unwrap();
+    let (kfac, step) = (Kfac::default(), Fixed { scale: 0.5 });
+    let descent = Descent::new(&network, &loss)
+        .direction(&kfac)
+        .step(&step)
+        .bounds(&bounds);
+    let mut run = descent.begin(&start).unwrap();
+    let first = run.loss();
+    for _ in 0..40 {
+        run.step().unwrap();
+    }
+    let held = (0..count).filter(|&i| i % 3 == 0 && run.theta()[i] == start[i]);
+    let held = held.count();
+    assert!(held > 0 && held < count / 3, "{held}");
+    assert!(run.loss() < 0.2 * first, "{first} to {}", run.loss());
 }

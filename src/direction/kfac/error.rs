@@ -2,13 +2,13 @@
 
 use crate::error::ModuleError;
 
-/// Error of [`Kfac`](super::Kfac) with a model that has no layers, or with parameters that are not all free.
+/// Error of [`Kfac`](super::Kfac) with a model that has no layers, or with transforms.
 ///
 /// Functions return this error wrapped in the library's error. [`Error::of`](crate::Error::of) unwraps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "K-FAC needs a model with layers, such as `models::Network`, whose parameters are all free and without transforms; use \
-     `ConjugateGradient` or `LeastSquares`, or remove bounds and transforms"
+    "K-FAC needs a model with layers, such as `models::Network`, whose parameters have no transforms; use \
+     `ConjugateGradient` or `LeastSquares`, or remove the transforms"
 )]
 pub struct NotLayered;
 

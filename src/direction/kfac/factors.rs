@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use faer::{Mat, MatRef};
 
+use crate::check;
 use crate::error::Result;
 use crate::linalg::{Side, lower_cholesky, solve_triangular};
 use crate::model::adjoint::Kronecker;
@@ -31,9 +32,21 @@ impl Factors {
     }
 
     /// Replaces the averages by `past` times themselves plus the rest of the new factors.
-    pub(super) fn average(&mut self, new: &Self, past: f64) {
+    ///
+    /// # Errors
+    /// Fails if the layer has another size.
+    pub(super) fn average(&mut self, new: &Self, past: f64) -> Result<()> {
+        let [now, before] = [new, self].map(|f| [f.range.start, f.right.nrows(), f.left.nrows()]);
+        for (now, before) in now.into_iter().zip(before) {
+            check::length(
+                "the size of a layer, which changed from step to step,",
+                now,
+                before,
+            )?;
+        }
         self.right = past * &self.right + (1.0 - past) * &new.right;
         self.left = past * &self.left + (1.0 - past) * &new.left;
+        Ok(())
     }
 
     /// Writes (A ⊗ B + λI)⁻¹∇, with the damping shared by the factors, to the entries of the layer.
@@ -79,14 +92,20 @@ impl Factors {
         )
     }
 
-    pub(super) fn from_parts((start, [right, left], entries): Parts) -> Self {
-        let matrix =
-            |entries: &Vec<f64>, n| MatRef::from_column_major_slice(entries, n, n).to_owned();
-        Self {
-            range: start..start + right * left,
-            right: matrix(&entries[0], right),
-            left: matrix(&entries[1], left),
+    /// # Errors
+    /// Fails if the parts have other sizes than they say.
+    pub(super) fn from_parts((start, sizes, entries): Parts) -> Result<Self> {
+        for (size, entries) in sizes.iter().zip(&entries) {
+            let what = "the entries of a saved factor of K-FAC";
+            check::length(what, entries.len(), size.saturating_mul(*size))?;
         }
+        let [right, left] = sizes;
+        let matrix = |k: usize| MatRef::from_column_major_slice(&entries[k], sizes[k], sizes[k]);
+        Ok(Self {
+            range: start..start.saturating_add(right.saturating_mul(left)),
+            right: matrix(0).to_owned(),
+            left: matrix(1).to_owned(),
+        })
     }
 }
 

@@ -127,9 +127,10 @@ impl Averages<'_> {
             return Ok(());
         }
         let past = (1.0 - (self.points as f64).recip()).min(self.options.memory);
-        let pairs = self.factors.iter_mut().zip(&new);
-        pairs.for_each(|(factors, new)| factors.average(new, past));
-        Ok(())
+        let what = "the number of layers, which changed from step to step,";
+        check::length(what, new.len(), self.factors.len())?;
+        let mut pairs = self.factors.iter_mut().zip(&new);
+        pairs.try_for_each(|(factors, new)| factors.average(new, past))
     }
 }
 
@@ -140,6 +141,8 @@ impl Finder for Averages<'_> {
             factors: &self.factors,
             damping: self.options.damping,
             grad: at.grad,
+            free: at.free(),
+            parameters: at.coordinates.len(),
             curvature: at.curvature()?,
         }))
     }
@@ -152,7 +155,8 @@ impl Finder for Averages<'_> {
     fn recall(&mut self, memory: &Remembered) -> Result<()> {
         let (points, factors): (usize, Vec<_>) = memory.get()?;
         self.points = points;
-        self.factors = factors.into_iter().map(Factors::from_parts).collect();
+        let factors = factors.into_iter().map(Factors::from_parts);
+        self.factors = factors.collect::<Result<_>>()?;
         Ok(())
     }
 }
@@ -161,26 +165,34 @@ struct KfacPath<'a> {
     factors: &'a [Factors],
     damping: f64,
     grad: &'a [f64],
+    free: &'a [usize],
+    /// Number of parameters, free or not.
+    parameters: usize,
     curvature: GaussNewton<'a>,
 }
 
 impl Path for KfacPath<'_> {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
         let damping = self.damping + damping;
-        let mut eta = vec![0.0; self.grad.len()];
+        // Where bounds hold some parameters, (G̃ + λI)⁻¹ of all of them takes the place of that of the free ones, which has no Kronecker
+        // form. Its block is positive definite too, so that the step descends.
+        let mut grad = vec![0.0; self.parameters];
+        let pairs = self.free.iter().zip(self.grad);
+        pairs.for_each(|(&i, g)| grad[i] = *g);
+        let mut solved = vec![0.0; self.parameters];
         for factors in self.factors {
-            factors.solve(damping, self.grad, &mut eta)?;
+            factors.solve(damping, &grad, &mut solved)?;
         }
-        eta.iter_mut().for_each(|eta| *eta = -*eta);
+        let eta: Vec<f64> = self.free.iter().map(|&i| -solved[i]).collect();
         // Along η the model f + α∇·η + ½ α² ηᵀ(G + λI)η has its minimum at α = −∇·η/(ηᵀGη + λ‖η‖²).
         let column = MatRef::from_column_major_slice(&eta, eta.len(), 1);
         let product = self.curvature.product(column)?;
-        let (slope, bend) = (dot(self.grad, &eta), dot(product.col_as_slice(0), &eta));
-        let total = bend + damping * dot(&eta, &eta);
+        let (slope, second) = (dot(self.grad, &eta), dot(product.col_as_slice(0), &eta));
+        let total = second + damping * dot(&eta, &eta);
         let alpha = if total > 0.0 { -slope / total } else { 1.0 };
         Ok(Proposal {
             eta: eta.iter().map(|eta| alpha * eta).collect(),
-            predicted: -alpha * slope - 0.5 * alpha * alpha * bend,
+            predicted: -alpha * slope - 0.5 * alpha * alpha * second,
             rank: self.grad.len(),
         })
     }

@@ -224,6 +224,23 @@ impl DampedLeastSquares {
         self.rank == self.columns() && (0..self.rank).all(|j| pivot(j) > DOUBTFUL * pivot(0))
     }
 
+    /// Replaces c by the solution of Rᵀc = S∇, with the scale S of the columns, so that steps are those of the gradient ∇ = Aᵀb.
+    ///
+    /// The error of Qᵀb is that of the largest entry of b. Where such an entry meets a row of A that is as small, ∇ is known to more
+    /// digits than b tells.
+    pub(crate) fn set_gradient(&mut self, gradient: &[f64]) {
+        let columns = self.columns();
+        let width = columns + 1;
+        for j in 0..columns {
+            let column = self.order[j];
+            let term = |i: usize| self.r[i * width + j] * self.r[i * width + columns];
+            let known: f64 = (0..j).map(term).sum();
+            let c = (gradient[column] * self.scale[column] - known) / self.r[j * width + j];
+            // A pivot of zero has nothing to solve for.
+            self.r[j * width + columns] = if c.is_finite() { c } else { 0.0 };
+        }
+    }
+
     /// Sets D to the largest column norms so far.
     pub(crate) fn set_widest(&mut self, widest: impl Iterator<Item = f64>) {
         self.weights.clear();

@@ -11,10 +11,9 @@ impl Predictive for Softmax {
         match scores {
             Scores::Expected => Ok(Box::new(self.root(rho)?)),
             Scores::Sampled { draws, seed } => {
-                self.check(rho)?;
-                check_draws(draws)?;
-                let rows: Vec<_> = self.drawn(rho, draws, seed);
-                Ok(Box::new(Rows::new(rho.len(), &rows)?))
+                // Every sample has a random stream, which more draws continue.
+                let samples: Vec<usize> = (0..self.labels.len()).collect();
+                self.sampled(rho, (draws, seed), &samples)
             }
             Scores::Measured => {
                 self.check(rho)?;
@@ -44,13 +43,33 @@ impl Softmax {
             .collect()
     }
 
+    /// Prepares the root of the sampled information, where each sample draws from the random stream of its own number.
+    ///
+    /// # Errors
+    /// Fails if there are no draws, or if the logits are not finite or too few.
+    pub(crate) fn sampled<'a>(
+        &'a self,
+        rho: &'a [f64],
+        (draws, seed): (usize, u64),
+        numbers: &[usize],
+    ) -> Result<Box<dyn Root + 'a>> {
+        self.check(rho)?;
+        check_draws(draws)?;
+        let rows = self.drawn(rho, (draws, seed), numbers);
+        Ok(Box::new(Rows::new(rho.len(), &rows)?))
+    }
+
     /// Returns the rows of labels drawn from the probabilities. Equal labels of a sample share a row.
-    fn drawn(&self, rho: &[f64], draws: usize, seed: u64) -> Vec<Vec<(usize, f64)>> {
+    fn drawn(
+        &self,
+        rho: &[f64],
+        (draws, seed): (usize, u64),
+        numbers: &[usize],
+    ) -> Vec<Vec<(usize, f64)>> {
         let roots = self.roots(rho);
         let mut rows = Vec::new();
         for (n, (logits, _)) in self.samples(rho).enumerate() {
-            // Every sample has a random stream, which more draws continue.
-            let mut uniform = random::uniform_stream(seed, n as u64 + 1);
+            let mut uniform = random::uniform_stream(seed, numbers[n] as u64 + 1);
             let roots = &roots[n * self.classes..][..self.classes];
             let mut counts = vec![0_usize; self.classes];
             (0..draws).for_each(|_| counts[class_at(roots, uniform())] += 1);

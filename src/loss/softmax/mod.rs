@@ -113,9 +113,9 @@ impl Softmax {
     fn roots(&self, rho: &[f64]) -> Vec<f64> {
         let mut roots = rho.to_vec();
         for logits in roots.chunks_exact_mut(self.classes) {
-            let normaliser = log_sum_exp(logits);
-            // The root of e^{x − s} is e^{(x − s)/2}, which underflows much later than its square.
-            let root = |x: &mut f64| *x = (0.5 * (*x - normaliser)).exp();
+            let (largest, sum) = normaliser(logits);
+            // The root of e^{x − m} is e^{(x − m)/2}, which underflows much later than its square.
+            let root = |x: &mut f64| *x = (0.5 * (*x - largest)).exp() / sum.sqrt();
             logits.iter_mut().for_each(root);
         }
         roots
@@ -128,12 +128,14 @@ impl Softmax {
     }
 }
 
-/// Returns ln Σ e^x without overflow.
-fn log_sum_exp(logits: &[f64]) -> f64 {
+/// Returns the largest logit m and Σ e^{x − m}.
+//
+// The probabilities are e^{x − m}/Σ e^{x − m}. The largest summand is 1, so that the sum neither overflows nor vanishes. ln Σ e^x
+// as one number would have the error ε|m|, and every probability this relative error.
+fn normaliser(logits: &[f64]) -> (f64, f64) {
     let largest = logits.iter().fold(f64::NEG_INFINITY, |m, x| m.max(*x));
-    // The largest summand is 1, so that the sum neither overflows nor vanishes.
     let sum: f64 = logits.iter().map(|x| (x - largest).exp()).sum();
-    largest + sum.ln()
+    (largest, sum)
 }
 
 impl Loss for Softmax {
@@ -151,6 +153,9 @@ impl Loss for Softmax {
                 .filter(|(class, _)| class != label);
             let gaps = others.map(|(_, x)| x - own);
             let largest = gaps.clone().fold(0.0, f64::max);
+            if largest == f64::INFINITY {
+                return largest;
+            }
             let sum: f64 = gaps.map(|gap| (gap - largest).exp()).sum();
             // With the largest gap g > 0, ln(1 + Σ e^gap) = g + ln(e^{−g} + Σ e^{gap − g}).
             match largest > 0.0 {
@@ -192,9 +197,9 @@ impl Loss for Softmax {
 impl Softmax {
     /// Computes the derivative p − e_y of −ln p_y.
     fn score(&self, logits: &[f64], label: usize, out: &mut [f64]) {
-        let normaliser = log_sum_exp(logits);
+        let (largest, sum) = normaliser(logits);
         for (out, x) in out.iter_mut().zip(logits) {
-            *out = (x - normaliser).exp();
+            *out = (x - largest).exp() / sum;
         }
         // p_y − 1 is minus the sum of the other probabilities, which is small where the sample is almost certain.
         let others = out.iter().enumerate().filter(|(class, _)| *class != label);

@@ -5,6 +5,7 @@ use faer::{Mat, MatRef};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::share_columns;
+use crate::loss;
 use crate::metric::Root;
 use crate::vector::{dot, norm};
 
@@ -62,7 +63,10 @@ impl Root for SoftmaxRoot {
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let what = "the rows of a tangent batch given to a metric";
         self.map(what, z, |r, z| {
-            // √w (I − r rᵀ) diag(r) z. The mean pᵀz is subtracted first, so that equal changes of all logits cancel exactly.
+            // √w (I − r rᵀ) diag(r) z = √w diag(r)(z − 1pᵀz). Changes relative to that of the likeliest class cancel exactly where
+            // all are equal, and keep their digits where the sample is almost certain.
+            let base = z[likeliest(r)];
+            z.iter_mut().for_each(|z| *z -= base);
             let mean = r.iter().zip(&*z).map(|(r, z)| r * r * z).sum::<f64>();
             let pairs = z.iter_mut().zip(r);
             pairs.for_each(|(z, r)| *z = self.weight * r * (*z - mean));
@@ -72,9 +76,12 @@ impl Root for SoftmaxRoot {
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let what = "the rows of a lifted batch given to a metric";
         self.map(what, y, |r, y| {
-            let along = dot(r, y);
+            let (along, last) = (dot(r, y), likeliest(r));
             let pairs = y.iter_mut().zip(r);
             pairs.for_each(|(y, r)| *y = self.weight * r * (*y - along * r));
+            // The entries sum to zero, in which that of the likeliest class may be a small difference of large numbers.
+            y[last] = 0.0;
+            y[last] = -y.iter().sum::<f64>();
         })
     }
 
@@ -92,14 +99,30 @@ impl Root for SoftmaxRoot {
             .zip(&self.roots)
             .map(|(c, r)| quotient(*c, self.weight * r))
             .collect();
-        match distance <= IN_RANGE && y.iter().all(|y| y.is_finite()) {
-            true => Ok(y),
-            false => Err(Error::NotInRange {
+        if distance > IN_RANGE || !distance.is_finite() {
+            return Err(Error::NotInRange {
                 metric: "Fisher information",
                 distance,
-            }),
+            });
         }
+        if let Some(entry) = y.iter().position(|y| !y.is_finite()) {
+            let (sample, label) = (entry / self.classes, entry % self.classes);
+            return Err(loss::Error::Impossible { sample, label }.into());
+        }
+        Ok(y)
     }
+}
+
+/// Returns the class with the largest probability.
+fn likeliest(roots: &[f64]) -> usize {
+    let larger = |best: usize, class: usize| {
+        if roots[class] > roots[best] {
+            class
+        } else {
+            best
+        }
+    };
+    (1..roots.len()).fold(0, larger)
 }
 
 /// Returns c/r, with 0/0 = 0.

@@ -14,7 +14,7 @@ pub(super) fn passes<'a>(network: &'a Network, theta: &'a [f64]) -> Result<Vec<P
     check::length("θ of the network", theta.len(), network.parameters())?;
     check::finite("θ of the network", theta)?;
     let blocks = network.blocks();
-    Ok(in_pool(network.pays(), || {
+    Ok(in_pool(network.is_large(), || {
         let pass = |samples| Pass::new(network, theta, samples);
         blocks.into_par_iter().map(pass).collect()
     }))
@@ -55,8 +55,8 @@ pub(super) fn sum_over<B: Sync>(
 }
 
 impl Network {
-    /// Returns whether threads pay for a pass with all samples.
-    pub(super) fn pays(&self) -> bool {
+    /// Returns whether a pass with all samples is worth sharing among threads.
+    pub(super) fn is_large(&self) -> bool {
         self.parameters() * self.samples() >= SHARED
     }
 }

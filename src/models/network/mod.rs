@@ -131,16 +131,7 @@ impl Network {
     /// # Errors
     /// Fails if there are none, or if a sample does not exist.
     pub fn of(&self, chosen: &[usize]) -> Result<Self> {
-        check::option(
-            "the number of chosen samples",
-            chosen.len() as f64,
-            !chosen.is_empty(),
-            "choose at least one",
-        )?;
-        for &n in chosen {
-            let remedy = "give an index below the number of samples";
-            check::option("a chosen sample", n as f64, n < self.samples(), remedy)?;
-        }
+        check::chosen(chosen, self.samples())?;
         let mut inputs = Mat::zeros(self.inputs.nrows(), chosen.len());
         for (j, &n) in chosen.iter().enumerate() {
             inputs.as_mut().col_mut(j).copy_from(self.inputs.col(n));

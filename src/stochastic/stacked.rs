@@ -17,9 +17,9 @@ pub(super) struct ModelPart<'a> {
 }
 
 /// Models with common parameters: ρ = (ρ₁, ρ₂, …), so that ∂g/∂ρ is block diagonal and Z stacks the blocks Zᵢ.
-pub(super) struct TogetherModel<'a>(pub(super) Vec<ModelPart<'a>>);
+pub(super) struct StackedModel<'a>(pub(super) Vec<ModelPart<'a>>);
 
-impl TogetherModel<'_> {
+impl StackedModel<'_> {
     fn states(&self) -> usize {
         self.0.last().map_or(0, |part| part.range.end)
     }
@@ -36,7 +36,7 @@ impl TogetherModel<'_> {
     }
 }
 
-impl Model for TogetherModel<'_> {
+impl Model for StackedModel<'_> {
     fn state_dim(&self) -> usize {
         self.states()
     }
@@ -97,7 +97,7 @@ impl Model for TogetherModel<'_> {
             let sensitivity = part.model.linearise(rho, theta, backend)?;
             Ok((sensitivity, part.range.clone()))
         };
-        Ok(Box::new(TogetherSensitivity {
+        Ok(Box::new(StackedSensitivity {
             states: self.states(),
             params: self.param_dim(),
             parts: self.0.iter().map(part).collect::<Result<_>>()?,
@@ -159,13 +159,13 @@ fn fill(mut out: MatMut<'_, f64>, product: Result<Mat<f64>>) {
 }
 
 /// Stacked derivative Z of the models.
-struct TogetherSensitivity<'a> {
+struct StackedSensitivity<'a> {
     states: usize,
     params: usize,
     parts: Vec<(Box<dyn Sensitivity + 'a>, Range<usize>)>,
 }
 
-impl Sensitivity for TogetherSensitivity<'_> {
+impl Sensitivity for StackedSensitivity<'_> {
     fn state_dim(&self) -> usize {
         self.states
     }
@@ -224,14 +224,14 @@ impl Sensitivity for TogetherSensitivity<'_> {
                 None => return Ok(None),
             }
         }
-        Ok(Some(Box::new(TogetherCurvature(parts))))
+        Ok(Some(Box::new(StackedCurvature(parts))))
     }
 }
 
 /// Sum of the curvatures of the models.
-struct TogetherCurvature<'a>(Vec<(Box<dyn StateCurvature + 'a>, Range<usize>)>);
+struct StackedCurvature<'a>(Vec<(Box<dyn StateCurvature + 'a>, Range<usize>)>);
 
-impl StateCurvature for TogetherCurvature<'_> {
+impl StateCurvature for StackedCurvature<'_> {
     fn terms(&self, v: MatRef<'_, f64>, tangents: MatRef<'_, f64>) -> Result<[Mat<f64>; 2]> {
         let mut state = Mat::zeros(tangents.nrows(), v.ncols());
         let mut param = Mat::zeros(v.nrows(), v.ncols());

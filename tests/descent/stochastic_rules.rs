@@ -1,0 +1,174 @@
+//! Step rules, averages and endings of stochastic descents.
+
+use crate::stochastic::parabola;
+use crate::support::gap;
+use pullback::automatic::Curve;
+use pullback::descent::Control;
+use pullback::direction::{Adam, Gradient, Momentum};
+use pullback::loss::Observations;
+use pullback::prior::Tikhonov;
+use pullback::step::{Decaying, Fixed, Judge, Trial, TrustRatio, Verdict};
+use pullback::stochastic::{Ending, Epoch, Items, Measured, Stochastic};
+use pullback::{Descent, Direction, Noise, StepRule};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Returns the minimum of the objective of all data.
+fn minimum(count: usize) -> Vec<f64> {
+    let (formula, data, noise) = parabola(count, true);
+    let loss = Observations::present(&data, &noise).unwrap();
+    let curve = Curve::new(&formula);
+    let report = Descent::new(&curve, &loss).run(&[0.0; 3], |_| ());
+    report.unwrap().theta
+}
+
+#[test]
+fn steps_of_the_default_rule_settle_on_noisy_data() {
+    let (formula, data, noise) = parabola(1000, true);
+    let items = Measured::new(&formula, data, &noise).unwrap();
+    let best = minimum(1000);
+    // Distances from the minimum, in the root of the mean square over seeds.
+    let distances = |step: Option<&dyn StepRule>| {
+        let mut squares = [0.0; 3];
+        for seed in 0..6 {
+            let mut descent = Stochastic::new(&items, 50).epochs(64).seed(seed);
+            if let Some(step) = step {
+                descent = descent.step(step);
+            }
+            let report = descent.run(&[0.0; 3], |_| ()).unwrap();
+            for (square, epoch) in squares.iter_mut().zip([0, 7, 63]) {
+                *square += gap(&report.history[epoch].theta, &best).powi(2) / 6.0;
+            }
+        }
+        squares.map(f64::sqrt)
+    };
+    let settled = distances(None);
+    assert!(settled[1] < 0.6 * settled[0], "{settled:?}");
+    assert!(settled[2] < 0.3 * settled[1], "{settled:?}");
+    // Judged by their own batch alone, steps of full length follow its noise for ever.
+    let restless = distances(Some(&TrustRatio::default()));
+    assert!(restless[2] > 0.5 * restless[0], "{restless:?}");
+    assert!(restless[2] > 5.0 * settled[2], "{restless:?}, {settled:?}");
+}
+
+#[test]
+fn moments_and_momentum_fit_noisy_data_on_batches() {
+    let (formula, data, noise) = parabola(600, true);
+    let items = Measured::new(&formula, data, &noise).unwrap();
+    let best = minimum(600);
+    let momentum = Momentum::new(&Gradient);
+    let rules: [(&dyn Direction, f64); 2] = [(&Adam::default(), 0.1), (&momentum, 3e-6)];
+    for (direction, scale) in rules {
+        let step = Decaying {
+            scale,
+            steps: 300.0,
+            power: 1.0,
+        };
+        let descent = Stochastic::new(&items, 20)
+            .direction(direction)
+            .step(&step)
+            .epochs(60);
+        let report = descent.run(&[0.0; 3], |_| ()).unwrap();
+        let off = gap(&report.theta, &best);
+        assert!(off < 0.02, "{}: {off}", direction.name());
+        assert!(report.to_string().starts_with(direction.name()), "{report}");
+    }
+}
+
+/// A rule that counts the slopes that it receives.
+#[derive(Default)]
+struct Counting(AtomicUsize);
+
+impl StepRule for Counting {
+    fn begin(&self) -> Box<dyn Judge + '_> {
+        Box::new(self)
+    }
+}
+
+impl Judge for &Counting {
+    fn first(&self) -> (f64, f64) {
+        (0.5, 0.0)
+    }
+    fn judge(&mut self, _: &Trial) -> Verdict {
+        Verdict::Accept
+    }
+    fn arrive(&mut self, _: &Trial, _: f64) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn judges_see_slopes_of_one_objective_only() {
+    let (formula, data, noise) = parabola(20, true);
+    let items = Measured::new(&formula, data, &noise).unwrap();
+    let arrivals = |size, epochs| {
+        let rule = Counting::default();
+        let descent = Stochastic::new(&items, size).step(&rule).epochs(epochs);
+        let report = descent.run(&[0.0; 3], |_| ()).unwrap();
+        (rule.0.into_inner(), report.history[epochs - 1].steps)
+    };
+    assert_eq!(arrivals(20, 4), (3, 4));
+    // The two batches of an epoch differ.
+    assert_eq!(arrivals(10, 1), (0, 2));
+}
+
+#[test]
+fn averages_are_those_of_the_last_epochs_of_the_run() {
+    let (formula, data, noise) = parabola(20, true);
+    let items = Measured::new(&formula, data, &noise).unwrap();
+    let step = Fixed { scale: 1e-4 };
+    let descent = Stochastic::new(&items, 20).direction(&Gradient).step(&step);
+    let stop = |epoch: &Epoch| match epoch.epoch {
+        5 => Control::Stop,
+        _ => Control::Continue,
+    };
+    for averaged in [1, 3, 10] {
+        let descent = descent.clone().epochs(40).average(averaged);
+        let report = descent.run(&[0.0; 3], stop).unwrap();
+        assert_eq!(report.ending, Ending::Observer);
+        // A batch of all items makes one step an epoch.
+        let last = &report.history[5 - averaged.min(5)..];
+        let mean = |i: usize| last.iter().map(|e| e.theta[i]).sum::<f64>() / last.len() as f64;
+        let expected = [mean(0), mean(1), mean(2)];
+        assert!(gap(&report.average.unwrap(), &expected) < 1e-15);
+    }
+}
+
+#[test]
+fn a_perfect_fit_ends_as_one() {
+    let (formula, _, _) = parabola(30, true);
+    let theta = [1.0, -2.0, 0.5];
+    let data = Curve::new(&formula).predict(&theta).unwrap();
+    let items = Measured::new(&formula, data, &Noise::uniform(30, 0.1).unwrap()).unwrap();
+    for (size, start) in [(10, theta), (30, theta)] {
+        let descent = Stochastic::new(&items, size).epochs(50).average(2);
+        let report = descent.run(&start, |_| ()).unwrap();
+        assert_eq!(report.ending, Ending::Converged, "{report}");
+        assert!(report.last_stop.unwrap().converged());
+        assert_eq!((report.history.len(), report.average), (1, None));
+    }
+}
+
+#[test]
+fn gradients_of_small_batches_have_the_whole_gradient_as_their_mean() {
+    // The count is no multiple of the size, and the prior counts in full on every batch.
+    let (formula, data, noise) = parabola(23, true);
+    let items = Measured::new(&formula, data.clone(), &noise).unwrap();
+    let loss = Observations::present(&data, &noise).unwrap();
+    let curve = Curve::new(&formula);
+    let prior = Tikhonov::new(vec![0.5; 3], Noise::uniform(3, 0.2).unwrap()).unwrap();
+    let theta = [0.3, -0.1, 0.7];
+    let whole = Descent::new(&curve, &loss).prior(&prior);
+    let whole = whole.gradient(&theta).unwrap().gradient;
+    let mut mean = [0.0; 3];
+    for chosen in [0..8, 8..16, 16..23] {
+        let chosen: Vec<usize> = chosen.collect();
+        let batch = items.batch(&chosen).unwrap();
+        let descent = Descent::new(batch.model(), batch.loss()).prior(&prior);
+        let gradient = descent.gradient(&theta).unwrap().gradient;
+        let share = chosen.len() as f64 / 23.0;
+        mean.iter_mut()
+            .zip(&gradient)
+            .for_each(|(m, g)| *m += share * g);
+    }
+    assert!(gap(&mean, &whole) < 1e-12, "{mean:?}, {whole:?}");
+}
