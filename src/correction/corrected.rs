@@ -166,7 +166,8 @@ impl<'a> Corrected<'a> {
     ///
     /// The metric is prepared at the data. The fixed point ZᵀM(h(θ) − q) = 0 is a point with h(θ) = q, if there is one. If there
     /// are more data than parameters and the simulator cannot meet them, it is the least-squares fit in the metric, up to the
-    /// error of Z times the distance that remains.
+    /// error of Z times the distance that remains. For a deterministic simulator Z is refined there by central differences, at most
+    /// three times with two simulations per parameter.
     ///
     /// ```
     /// use pullback::Result;

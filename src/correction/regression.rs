@@ -11,9 +11,13 @@ use crate::error::Result;
 /// deterministic simulator the spline interpolates, and the iteration converges superlinearly, as with Broyden's method. For a
 /// random one, all simulations are averaged, and fluctuating iterates do not destroy Z, as they do in Broyden's method.
 ///
-/// If the simulator is random, p more simulations are made where the iterates come to rest further from the starting point than
-/// the displacements reach. If Z is found to consist mostly of noise, they are made with displacements twice as large, up to three
-/// times in a run.
+/// If the simulator is random, p more simulations are made where the mean of six iterates comes to rest further from the latest
+/// displacements than they reach, up to four times in a run. If Z is found to consist mostly of noise, they are made with
+/// displacements twice as large, up to three times.
+///
+/// Every simulation has a seed of its own. With a seed in common, the noise of all simulations would cancel in Z, but not in h − q:
+/// the estimate would carry the noise of that one seed, where the mean of n iterates carries 1/n of its variance, and would come
+/// without standard errors. A simulator that ignores its seed has this behaviour, and converges like a deterministic one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Regression {
     /// Displacement of a parameter in the first simulations, relative to its size (see
@@ -22,7 +26,8 @@ pub struct Regression {
     /// Choose it as large as the simulator is smooth: the noise in Z falls in proportion. Its effect on the data should exceed the
     /// noise.
     pub displacement: f64,
-    /// Largest number of simulations in the regression: 100 by default. The latest are kept, and those of the
+    /// Largest number of simulations in the regression: 100 by default. Z is refined where the data cannot be met
+    /// if this is at least 2p + 2. The latest are kept, and those of the
     /// latest survey: around the starting point, or where the iterates came to rest.
     pub memory: usize,
 }

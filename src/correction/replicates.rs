@@ -79,7 +79,7 @@ impl Replicates {
             runs > 1,
             "simulate at least twice, and better several times per observation",
         )?;
-        let run = |k: usize| {
+        let run = |k: usize| -> Result<Vec<f64>> {
             let data = simulator.simulate(theta, seed_of(seed, k + 1))?.data()?;
             check::finite("a simulation", &data)?;
             progress(&data);
