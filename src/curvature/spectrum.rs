@@ -263,8 +263,8 @@ impl Spectrum {
                     return Err(Error::Function { eigenvalue, value }.into());
                 }
             }
-            let [sum, size] = probe.integral(&probe.gauss, &f);
-            let [other, _] = probe.integral(&probe.radau, &f);
+            let [sum, size] = probe.integral(&probe.gauss, f);
+            let [other, _] = probe.integral(&probe.radau, f);
             let error = (other - sum).abs() + SUMMED * size;
             truncation += if error.is_finite() {
                 error

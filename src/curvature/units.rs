@@ -35,9 +35,9 @@ impl Units {
     pub(super) fn solve(&self, side: Side, mut x: Mat<f64>) -> Mat<f64> {
         match self {
             Self::Diagonal(units) => {
-                let mut rows = x.row_iter_mut().zip(units);
-                rows.by_ref()
-                    .for_each(|(row, unit)| row.iter_mut().for_each(|x| *x *= unit));
+                for (row, unit) in x.row_iter_mut().zip(units) {
+                    row.iter_mut().for_each(|x| *x *= unit);
+                }
             }
             Self::Triangle(t) => solve_triangular(t.as_ref(), side, x.as_mut()),
         }

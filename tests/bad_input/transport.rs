@@ -117,12 +117,6 @@ fn options_of_sinkhorn() {
             "finer grid",
             with(|o| o.epsilon = Some(0.24)),
         ),
-        row(
-            "ε huge",
-            "Blurred",
-            "the square 5",
-            with(|o| o.epsilon = Some(1e16)),
-        ),
         row("tolerance", "Option", "1e-10", with(|o| o.tolerance = 0.0)),
         row(
             "tolerance",
@@ -190,14 +184,6 @@ fn unbalanced_losses() {
         epsilon: Some(0.1),
         ..plain()
     };
-    let coarse = Sinkhorn {
-        epsilon: Some(2.0),
-        ..plain()
-    };
-    let huge = Sinkhorn {
-        epsilon: Some(1e8),
-        ..plain()
-    };
     let loss = UnbalancedTransport::new(&plane(), vec![1.0; 16], 1.0, &plain()).unwrap();
     let state = |r: f64| {
         let loss = &loss;
@@ -233,19 +219,47 @@ fn unbalanced_losses() {
             "state given to a transport loss: expected 16, got 15",
             || loss.check(&[1.0; 15]),
         ),
+    ]);
+    assert!(state(7.0)().is_ok());
+}
+
+#[test]
+fn blurs_that_do_not_fit_the_grid_or_the_cost_of_mass() {
+    let blurred = |epsilon: f64| Sinkhorn {
+        epsilon: Some(epsilon),
+        ..Sinkhorn::default()
+    };
+    let unbalanced = |lambda: f64, options: Sinkhorn| {
+        move || UnbalancedTransport::new(&plane(), vec![0.5; 16], lambda, &options)
+    };
+    let balanced =
+        |options: Sinkhorn| move || Transport::sinkhorn(&plane(), vec![0.5; 16], &options);
+    // The cells are ½ wide along the second axis, and the diagonal has the square 5.
+    check(vec![
         row(
             "cells too wide for λ",
             "CellsOfMass",
             "refine the grid, or take λ of 0.5 at least",
-            with(1.0, 0.3, plain()),
+            unbalanced(0.3, Sinkhorn::default()),
         ),
-        row("ε above λ", "BlurOfMass", "λ/16", with(1.0, 1.0, coarse)),
+        row(
+            "ε above λ",
+            "BlurOfMass",
+            "λ/16",
+            unbalanced(1.0, blurred(2.0)),
+        ),
         row(
             "ε beyond the grid",
             "Blurred",
             "lost to rounding",
-            with(1.0, 1e12, huge),
+            unbalanced(1e12, blurred(1e8)),
+        ),
+        row(
+            "ε beyond the grid",
+            "Blurred",
+            "the square 5",
+            balanced(blurred(1e16)),
         ),
     ]);
-    assert!(state(7.0)().is_ok());
+    assert!(balanced(blurred(1e6))().is_ok());
 }

@@ -37,6 +37,9 @@ use crate::metric::{Metric, Wasserstein2};
 /// that are constant in every cell. In the plane and in space it is the debiased entropic cost of [`Sinkhorn`]. Its metric is
 /// Wasserstein-2.
 ///
+/// It suits parameters that move and stretch densities. Weights of parts that lie apart carry mass across a gap: along them the
+/// loss has a kink, and its metric is large. Take [`UnbalancedTransport`] for those, with λ near the square of the distance.
+///
 /// Both densities are divided by their masses, and the loss is multiplied by that of the target. Masses that differ by more
 /// than a hundredth are an error; see [`UnbalancedTransport`] for those.
 ///
