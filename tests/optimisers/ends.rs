@@ -235,7 +235,7 @@ fn slopes_leave_out_parameters_at_the_limit_of_a_step() {
         let rule = Noted(scale, Mutex::default());
         let descent = Descent::new(&model, &loss).direction(&Gradient).step(&rule);
         let descent = descent.transforms(&logarithm).tolerances(only(1));
-        descent.run(&[1.0], |_| ()).unwrap();
+        let _ = descent.run(&[1.0], |_| ()).unwrap();
         // In ξ = log θ the gradient is (θ − 50)θ, which is −49 at θ = 1. A step changes ξ by log 100 at most.
         let theta = (49.0 * scale).exp();
         let expected = match scale < 0.1 {
