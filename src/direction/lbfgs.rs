@@ -20,7 +20,8 @@ use crate::vector::{dot, norm};
 /// are left out, and so are those in which a parameter has moved that a bound holds now.
 ///
 /// The initial matrix is C⁻¹ with the precision C of the priors. The Hessian is G + C, so that C is exact wherever the data see
-/// nothing, and only the data have to be learnt. Without priors the initial matrix is γI, and γ follows the last step.
+/// nothing, and only the data have to be learnt. Where these are nearly exact and decide much, [`by_prior`](Lbfgs::by_prior) may not
+/// pay. Without priors the initial matrix is γI, and γ follows the last step.
 ///
 /// Damping is proportional to the initial matrix. The pairs (s, y + λ D s) with D = C or I/γ, which are those of the damped
 /// objective, then replace (s, y) (Tankaria, Sugimoto and Yamashita 2022).

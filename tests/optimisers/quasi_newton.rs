@@ -308,15 +308,14 @@ fn steps_of_darcy(cells: usize, noise: f64, by_prior: bool) -> usize {
     report.iterations()
 }
 
-/// C is the Hessian wherever the data see nothing, on every mesh.
+/// C is the Hessian wherever the data see nothing, on every mesh. With a tenth of this noise the data decide more, and both take
+/// about 100 steps.
 #[test]
-fn the_precision_of_the_prior_saves_steps_on_every_mesh() {
-    for (noise, share) in [(0.1, 1.0), (0.01, 1.0)] {
-        let known = [12, 24].map(|cells| steps_of_darcy(cells, noise, true));
-        let plain = [12, 24].map(|cells| steps_of_darcy(cells, noise, false));
-        for (known, plain) in known.iter().zip(plain) {
-            assert!((*known as f64) < share * plain as f64, "{known} {plain}");
-        }
-        assert!(4 * known[1] < 5 * known[0], "{known:?}");
+fn with_noisy_data_the_precision_of_the_prior_saves_steps_on_every_mesh() {
+    let known = [12, 24].map(|cells| steps_of_darcy(cells, 0.1, true));
+    let plain = [12, 24].map(|cells| steps_of_darcy(cells, 0.1, false));
+    for (known, plain) in known.iter().zip(plain) {
+        assert!(2 * known < plain, "{known} {plain}");
     }
+    assert!(4 * known[1] < 5 * known[0], "{known:?}");
 }
