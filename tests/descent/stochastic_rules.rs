@@ -41,13 +41,14 @@ fn steps_of_the_default_rule_settle_on_noisy_data() {
         }
         squares.map(f64::sqrt)
     };
+    // Steps of scale s keep the share s/(2 − s) of the variance of one batch: 0.7, 0.24 and 0.04 after these epochs.
     let settled = distances(None);
-    assert!(settled[1] < 0.6 * settled[0], "{settled:?}");
-    assert!(settled[2] < 0.3 * settled[1], "{settled:?}");
+    assert!(settled[1] < 0.8 * settled[0], "{settled:?}");
+    assert!(settled[2] < 0.5 * settled[1], "{settled:?}");
     // Judged by their own batch alone, steps of full length follow its noise for ever.
     let restless = distances(Some(&TrustRatio::default()));
     assert!(restless[2] > 0.5 * restless[0], "{restless:?}");
-    assert!(restless[2] > 5.0 * settled[2], "{restless:?}, {settled:?}");
+    assert!(restless[2] > 3.0 * settled[2], "{restless:?}, {settled:?}");
 }
 
 #[test]
@@ -56,11 +57,12 @@ fn moments_and_momentum_fit_noisy_data_on_batches() {
     let items = Measured::new(&formula, data, &noise).unwrap();
     let best = minimum(600);
     let momentum = Momentum::new(&Gradient);
-    let rules: [(&dyn Direction, f64); 2] = [(&Adam::default(), 0.1), (&momentum, 3e-6)];
-    for (direction, scale) in rules {
+    let rules: [(&dyn Direction, [f64; 2]); 2] =
+        [(&Adam::default(), [0.1, 60.0]), (&momentum, [3e-6, 300.0])];
+    for (direction, [scale, steps]) in rules {
         let step = Decaying {
             scale,
-            steps: 300.0,
+            steps,
             power: 1.0,
         };
         let descent = Stochastic::new(&items, 20)

@@ -97,7 +97,7 @@ impl Point {
         let [samples, _, _, classes] = SIZES;
         [0, 1].map(|layer| {
             let a = &self.inputs[layer];
-            let right = a * a.transpose() * (1.0 / samples as f64);
+            let right = (1.0 / samples as f64) * (a * a.transpose());
             let rows = self.derivatives[0][layer].ncols();
             let mut left = Mat::zeros(rows, rows);
             for &stream in streams {
@@ -110,7 +110,7 @@ impl Point {
                     let w = (samples as f64).recip().sqrt();
                     let pulled = Mat::from_fn(classes, 1, |c, _| w * r[c] * (xi[c] - along * r[c]));
                     let delta = self.derivatives[n][layer].transpose() * pulled;
-                    left += &delta * delta.transpose() * (1.0 / streams.len() as f64);
+                    left += (1.0 / streams.len() as f64) * (&delta * delta.transpose());
                 }
             }
             [right, left]
@@ -125,7 +125,7 @@ fn dense_step(point: &Point, factors: &[[Mat<f64>; 2]; 2], damping: f64) -> Vec<
     for [a, b] in factors {
         let mean = |m: &Mat<f64>| (0..m.nrows()).map(|i| m[(i, i)]).sum::<f64>() / m.nrows() as f64;
         let pi = (mean(a) / mean(b)).sqrt();
-        let shifted = |m: &Mat<f64>, by: f64| m + Mat::<f64>::identity(m.nrows(), m.nrows()) * by;
+        let shifted = |m: &Mat<f64>, by: f64| m + by * Mat::<f64>::identity(m.nrows(), m.nrows());
         let (a, b) = (
             shifted(a, pi * damping.sqrt()),
             shifted(b, damping.sqrt() / pi),
@@ -170,7 +170,7 @@ fn steps_by_factors_are_those_of_dense_kronecker_products() {
     // At the second point both weigh one half.
     let second = Point::new(run.theta());
     let now = second.factors(8, &[4, 5]);
-    let half = |layer: usize, k: usize| (&before[layer][k] + &now[layer][k]) * 0.5;
+    let half = |layer: usize, k: usize| 0.5 * (&before[layer][k] + &now[layer][k]);
     let average = [0, 1].map(|layer| [half(layer, 0), half(layer, 1)]);
     let expected = moved(run.theta(), &dense_step(&second, &average, 1e-2));
     run.step().unwrap();

@@ -138,7 +138,7 @@ mod tests {
             let root = information.at(&logits, &cpu).unwrap();
             sum += root.apply(Mat::<f64>::identity(3, 3).as_ref()).unwrap();
         }
-        sum / count as f64
+        (count as f64).recip() * sum
     }
 
     fn off(found: MatRef<'_, f64>, logits: [f64; 3]) -> f64 {
