@@ -108,6 +108,9 @@ pub(crate) fn extremes<'py>(
 /// Value, standard error, error by few steps, degrees of freedom, and range.
 type Numbers = (f64, f64, f64, usize, (f64, f64));
 
+/// Range of a mean that may be any number.
+const ANY: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+
 fn numbers(average: &Average) -> Numbers {
     (
         average.value,
@@ -217,9 +220,8 @@ pub(crate) fn diagonal(
         Some((probes, seed)) => Diagonal::estimated(h, probes, seed),
     })?;
     let entries = found.values.iter().zip(&found.standard_errors);
-    let everywhere = (f64::NEG_INFINITY, f64::INFINITY);
     Ok(entries
-        .map(|(x, s)| (*x, *s, 0.0, found.freedom, everywhere))
+        .map(|(x, s)| (*x, *s, 0.0, found.freedom, ANY))
         .collect())
 }
 
