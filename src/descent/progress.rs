@@ -99,11 +99,10 @@ impl Progress {
     }
 
     /// Returns the factor of the undamped step with which it counts as the remaining step.
-    pub(super) fn remaining_scale(&self, judge: &dyn Judge, matched: bool) -> f64 {
-        // In the metric of the loss the undamped step has the right length. In others the scale of the rule corrects it, but
-        // not one that has decayed by a schedule.
+    pub(super) fn remaining_scale(&self, judge: &dyn Judge) -> f64 {
+        // Where the metric has another size than the loss, the scale of the rule corrects it. One that has decayed by a schedule
+        // would make any step look short.
         match judge.is_scheduled() {
-            _ if matched => 1.0,
             true => self.natural,
             false => judge.first().0,
         }

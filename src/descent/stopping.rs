@@ -197,7 +197,7 @@ impl Tolerances {
             return Some(Stop::Target { loss: last.loss });
         }
         let unknown = last.step.is_some_and(|step| step.left.is_none());
-        // Where momentum turns round, a step and its decrease may be as small as at a minimum.
+        // Where momentum turns round, steps and their decreases may be as small as at a minimum.
         let silent = scheduled && unknown;
         let change = last_change(history, natural).filter(|r| !silent && passes(*r, self.step));
         if let Some(ratio) = change {
@@ -211,7 +211,7 @@ impl Tolerances {
         {
             return Some(Stop::Loss { ratio: ratios.loss });
         }
-        if let Some(ratio) = self.rests(history).filter(|_| unknown) {
+        if let Some(ratio) = self.rests(history).filter(|_| unknown && !scheduled) {
             return Some(Stop::Rest { ratio });
         }
         let taken = last.iteration;
