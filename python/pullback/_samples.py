@@ -72,8 +72,7 @@ class PushForward(Ready):
         point, _ = _trace.flattened("f", called)
         drawing = _drawing(len(given) if given is not None else draws, seed, antithetic, whitened)
         drawing["given"] = None if given is None else given.reshape(-1).tolist()
-        dims = (length, len(point), len(self.parameters))
-        self._model = _pullback.push_forward(dims, graph.program(point), drawing)
+        self._model = _pullback.push_forward((length, len(self.parameters)), graph.program(point), drawing)
 
 
 class Diffusion(Ready):

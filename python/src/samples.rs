@@ -61,18 +61,19 @@ impl Map for Image {
     }
 }
 
-/// Creates the model of a map with draws, points and parameters of these lengths.
+/// Creates the model of a map with draws and parameters of these lengths.
 #[pyfunction]
 pub(crate) fn push_forward(
     py: Python<'_>,
-    dims: (usize, usize, usize),
+    (latent, parameters): (usize, usize),
     map: Program,
     drawing: Drawing,
 ) -> PyResult<ReadyModel> {
-    let (latent, space, parameters) = dims;
-    if map.outputs() != space || !map.fits(latent, parameters) {
+    if !map.fits(latent, parameters) {
         return Err(unfit());
     }
+    let space = map.outputs();
+    let dims = (latent, space, parameters);
     py.detach(|| {
         let draws = drawing.draws(latent, |count, seed| Draws::normal(count, latent, seed))?;
         let shape = vec![draws.count(), space];

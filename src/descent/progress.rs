@@ -99,10 +99,11 @@ impl Progress {
     }
 
     /// Returns the factor of the undamped step with which it counts as the remaining step.
-    pub(super) fn remaining_scale(&self, judge: &dyn Judge) -> f64 {
-        // Where the metric has another size than the loss, the scale of the rule corrects it. One that has decayed by a schedule
-        // would make any step look short.
+    pub(super) fn remaining_scale(&self, judge: &dyn Judge, matched: bool) -> f64 {
+        // Where the metric has another size than the loss, the scale that a rule has found corrects it. One that follows a
+        // schedule tells nothing of the size, and one that has decayed would make any step look short.
         match judge.is_scheduled() {
+            true if matched => 1.0,
             true => self.natural,
             false => judge.first().0,
         }

@@ -63,7 +63,7 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             // This test costs no solve, unlike a trial, and therefore comes first.
             let step_norm = StepNorm::new(problem, self.memory, at, path.norms());
             let matched = problem.is_matched(self.memory);
-            let scale = (self.progress).remaining_scale(self.judge.as_ref());
+            let scale = (self.progress).remaining_scale(self.judge.as_ref(), matched);
             let remaining = Remaining::new(at, path.as_mut(), (&step_norm, scale), matched);
             let suspect = remaining.and_then(|r| r.suspect);
             let stop = remaining.and_then(|r| self.progress.test_remaining(self.tolerances, r));

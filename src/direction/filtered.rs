@@ -3,11 +3,13 @@
 use faer::{Mat, MatRef};
 
 use super::damping::Weights;
-use super::least_squares::LONGEST;
 use super::{Path, Proposal};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::{Side, lower_cholesky, product, singular, solve_triangular};
+
+/// Largest change of a parameter that a direction proposes. Step rules shorten it.
+pub(super) const LONGEST: f64 = 1e150;
 
 /// Steps η = S x of the problem min ‖R x + c‖² + λ‖K x‖² for all dampings λ, where KᵀK = SDS.
 ///

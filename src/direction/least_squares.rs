@@ -3,7 +3,7 @@
 use faer::{Mat, MatRef};
 
 use super::damping::Weights;
-use super::filtered::{Filtered, Scaled};
+use super::filtered::{Filtered, LONGEST, Scaled};
 use super::{Damping, Direction, Finder, Local, Path, Proposal};
 use crate::check;
 use crate::error::Result;
@@ -67,9 +67,6 @@ impl Default for LeastSquares<'_> {
         *LeastSquares::STANDARD
     }
 }
-
-/// Largest change of a parameter that a direction proposes. Step rules shorten it.
-pub(super) const LONGEST: f64 = 1e150;
 
 impl Direction for LeastSquares<'_> {
     fn begin(&self) -> Box<dyn Finder + '_> {
