@@ -63,7 +63,7 @@ impl Method {
             on_batches("SGD", Box::new(Gradient), (0.3, 32)),
             Self {
                 step: Box::new(rate),
-                ..on_batches("Adam", Box::new(Adam::default()), (1.0, 32))
+                ..on_batches("Adam", Box::<Adam>::default(), (1.0, 32))
             },
             on_batches("K-FAC", Box::new(kfac), (0.3, 128)),
         ];

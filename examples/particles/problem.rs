@@ -16,6 +16,9 @@ const STEP: f64 = 0.05;
 /// Clouds at all times.
 pub type Clouds = Vec<Vec<f64>>;
 
+/// Creates the loss between an ensemble and clouds at all times.
+type Comparison = fn(&[Vec<f64>]) -> Result<Box<dyn Loss>>;
+
 /// An equation to be found from clouds.
 pub struct Problem {
     pub name: &'static str,
@@ -31,7 +34,7 @@ pub struct Problem {
     pub kernels: bool,
     /// Creates the model with the draws of another seed.
     simulate: fn(&Options, u64) -> Result<Box<dyn Model>>,
-    compare: fn(&[Vec<f64>]) -> Result<Box<dyn Loss>>,
+    compare: Comparison,
 }
 
 impl Problem {

@@ -65,10 +65,11 @@ impl Map for Image {
 #[pyfunction]
 pub(crate) fn push_forward(
     py: Python<'_>,
-    (latent, parameters): (usize, usize),
+    dims: (usize, usize),
     map: Program,
     drawing: Drawing,
 ) -> PyResult<ReadyModel> {
+    let (latent, parameters) = dims;
     if !map.fits(latent, parameters) {
         return Err(unfit());
     }

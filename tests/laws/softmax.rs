@@ -33,7 +33,7 @@ impl Formula for Scoring {
         for (i, y) in out.iter_mut().enumerate() {
             *y = S::from(self.offsets[i]);
             for (j, t) in theta.iter().enumerate() {
-                *y = *y + *t * self.z[(i, j)];
+                *y += *t * self.z[(i, j)];
             }
         }
     }

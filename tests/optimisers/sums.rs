@@ -45,7 +45,7 @@ impl Formula for Sum {
                 let mut power = x[1];
                 for (out, y) in out.iter_mut().zip([1.5, 2.25, 2.625]) {
                     *out = x[0] * (power - 1.0) + y;
-                    power = power * x[1];
+                    power *= x[1];
                 }
             }
             Self::Powell => {
