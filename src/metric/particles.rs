@@ -9,7 +9,7 @@ use crate::linalg::Backend;
 /// Lagrangian metric of N labelled particles, whose square of the length of velocities v is (1/N) Σ |vₙ|².
 ///
 /// The state holds the positions of the particles one after the other. Pulled back by a push-forward x = T(z; θ) the metric is
-/// E[JᵀJ] with J = ∂T/∂θ. It counts velocities that only exchange particles and leave their distribution as it is, such as
+/// E(JᵀJ) with J = ∂T/∂θ. It counts velocities that only exchange particles and leave their distribution as it is, such as
 /// rotations of a round cloud. [`SampledWasserstein`](super::SampledWasserstein) does not.
 ///
 /// ```

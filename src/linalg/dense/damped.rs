@@ -3,6 +3,7 @@
 use faer::Mat;
 
 use super::least_squares::minimum_norm;
+use super::substitution::{back_substitute, substitute_gradient};
 use super::triangle::{BLOCK, Rows, Triangle, column_norm, lane_dot};
 use crate::linalg::vectorised;
 use crate::vector::dot;
@@ -53,6 +54,8 @@ pub(crate) struct DampedLeastSquares {
     vector: Vec<f64>,
     /// Step of the last solve.
     pub(crate) eta: Vec<f64>,
+    /// Scaled gradient in the order of the pivots from which steps are taken, or none.
+    gradient: Vec<f64>,
 }
 
 impl DampedLeastSquares {
@@ -65,6 +68,7 @@ impl DampedLeastSquares {
             height: 0,
             r: Vec::new(),
             s: Vec::new(),
+            gradient: Vec::new(),
             least: Vec::new(),
             norms: Vec::new(),
             scale: Vec::new(),
@@ -138,6 +142,7 @@ impl DampedLeastSquares {
     }
 
     fn set_scale(&mut self) {
+        self.gradient.clear();
         for (norm, least) in self.norms.iter_mut().zip(&self.least) {
             *norm = norm.max(*least);
         }
@@ -229,16 +234,9 @@ impl DampedLeastSquares {
     /// The error of Qᵀb is that of the largest entry of b. Where such an entry meets a row of A that is as small, ∇ is known to more
     /// digits than b tells.
     pub(crate) fn set_gradient(&mut self, gradient: &[f64]) {
-        let columns = self.columns();
-        let width = columns + 1;
-        for j in 0..columns {
-            let column = self.order[j];
-            let term = |i: usize| self.r[i * width + j] * self.r[i * width + columns];
-            let known: f64 = (0..j).map(term).sum();
-            let c = (gradient[column] * self.scale[column] - known) / self.r[j * width + j];
-            // A pivot of zero has nothing to solve for.
-            self.r[j * width + columns] = if c.is_finite() { c } else { 0.0 };
-        }
+        let entry = |&column: &usize| gradient[column] * self.scale[column];
+        self.gradient = self.order.iter().map(entry).collect();
+        substitute_gradient(&mut self.r, &self.gradient);
     }
 
     /// Sets D to the largest column norms so far.
@@ -261,6 +259,10 @@ impl DampedLeastSquares {
                 #[inline(always)]
                 || self.rotate(damping),
             );
+            if !self.gradient.is_empty() {
+                // Rotations would mix large entries of c with small ones.
+                substitute_gradient(&mut self.s, &self.gradient);
+            }
             back_substitute(&self.s, &mut self.x);
         } else if self.rank == columns {
             back_substitute(&self.r, &mut self.x);
@@ -381,14 +383,5 @@ impl DampedLeastSquares {
         // The square of a scale may overflow.
         let pairs = out.iter_mut().zip(&self.scale);
         pairs.for_each(|(e, scale)| *e = e.sqrt() * scale);
-    }
-}
-
-/// Solves R x = −c for the rows of [R | c].
-fn back_substitute(rows: &[f64], x: &mut [f64]) {
-    let columns = x.len();
-    for (i, row) in rows.chunks_exact(columns + 1).enumerate().rev() {
-        let known = dot(&row[i + 1..columns], &x[i + 1..]);
-        x[i] = (-row[columns] - known) / row[i];
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod damped;
 pub(crate) mod least_squares;
 pub(crate) mod reflections;
 pub(crate) mod spectral;
+mod substitution;
 pub(crate) mod triangle;
 
 use std::ops::Range;
