@@ -280,7 +280,7 @@ def delay_measure(series: Any, grid: Grid, lag: int, *, symmetric: bool = False)
     >>> t = 0.01 * np.arange(100_000)
     >>> circle = pb.delay_measure(np.sin(t), pb.Grid([(-1.5, 1.5, 3), (-1.5, 1.5, 3)]), 157)
     >>> circle.round(2).tolist()  # (sin t, −cos t): no time in the middle
-    [[0.06, 0.22, 0.06], [0.22, 0.0, 0.22], [0.06, 0.22, 0.06]]
+    [[0.08, 0.17, 0.08], [0.17, 0.0, 0.17], [0.08, 0.17, 0.08]]
     """
     values = _arguments.array("series", series)
     if values.ndim != 1:

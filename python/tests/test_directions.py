@@ -122,7 +122,7 @@ def test_decaying_rates_fall_as_they_say():
         step=("decaying", {"rate": 0.5, "steps": 4, "power": 0.7}),
         maxiter=8,
     )
-    scales = found.history["scale"][:8]
+    scales = found.history["scale"][1:]
     assert np.allclose(scales, 0.5 * (1.0 + np.arange(8) / 4.0) ** -0.7)
 
 
