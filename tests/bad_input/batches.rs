@@ -92,6 +92,13 @@ fn stochastic_descents() {
             let none = Fixed { scale: 0.0 };
             Stochastic::new(&items, 1).step(&none).run(&[0.0], |_| ())
         }),
+    ]);
+}
+
+#[test]
+fn directions_that_need_all_data_or_layers() {
+    let items = measured(&[1.0, 2.0, 3.0], &Noise::uniform(3, 1.0).unwrap()).unwrap();
+    check(vec![
         row("L-BFGS on batches", "Option", "`Adam`", || {
             Stochastic::new(&items, 1)
                 .direction(&Lbfgs::default())
