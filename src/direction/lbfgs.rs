@@ -19,9 +19,10 @@ use crate::vector::{dot, norm};
 /// `memory` steps tell the curvature along them. [`StrongWolfe`](crate::step::StrongWolfe) steps make s·y positive. Other pairs
 /// are left out, and so are those in which a parameter has moved that a bound holds now.
 ///
-/// The initial matrix is C⁻¹ with the precision C of the priors. The Hessian is G + C, so that C is exact wherever the data see
-/// nothing, and only the data have to be learnt. Where these are nearly exact and decide much, [`by_prior`](Lbfgs::by_prior) may not
-/// pay. Without priors the initial matrix is γI, and γ follows the last step.
+/// The initial matrix is γI, where γ follows the last step. With [`by_prior`](Lbfgs::by_prior) it is C⁻¹ with the precision C of the
+/// priors. The Hessian is G + C, so that C is exact wherever the data see nothing, and only the data have to be learnt. This pays where
+/// data are noisy: for a Darcy flow with 256 unknowns, nine pressures and errors of 0.1 it takes 22 steps in place of 311. With errors
+/// of 0.01 and less the identity takes fewer.
 ///
 /// Damping is proportional to the initial matrix. The pairs (s, y + λ D s) with D = C or I/γ, which are those of the damped
 /// objective, then replace (s, y) (Tankaria, Sugimoto and Yamashita 2022).
@@ -51,8 +52,8 @@ use crate::vector::{dot, norm};
 pub struct Lbfgs {
     /// Largest number of steps that are remembered.
     pub memory: usize,
-    /// Whether the precision of the priors makes the initial matrix. Priors must then be positive definite; with others, such
-    /// as [`Smoothness`](crate::prior::Smoothness) without a range, set this to false.
+    /// Whether the precision of the priors makes the initial matrix, false by default. Priors must then be positive definite, as
+    /// [`Smoothness`](crate::prior::Smoothness) without a range is not.
     pub by_prior: bool,
 }
 
@@ -60,7 +61,7 @@ impl Default for Lbfgs {
     fn default() -> Self {
         Self {
             memory: 10,
-            by_prior: true,
+            by_prior: false,
         }
     }
 }

@@ -39,13 +39,6 @@ fn options_of_directions() {
             ..Momentum::default()
         })
     };
-    let adam = |beta1, beta2, epsilon| {
-        along(&Adam {
-            beta1,
-            beta2,
-            epsilon,
-        })
-    };
     let cutoff = |cutoff| {
         along(&LeastSquares {
             cutoff,
@@ -53,7 +46,6 @@ fn options_of_directions() {
         })
     };
     assert!(lbfgs(1).is_ok() && momentum(0.0).is_ok() && cutoff(0.5).is_ok());
-    assert!(adam(0.0, 0.0, 1e-3).is_ok());
     let forgetful = Lbfgs {
         memory: 0,
         ..Lbfgs::default()
@@ -70,6 +62,26 @@ fn options_of_directions() {
         row("no friction", "Option", below, || momentum(1.0)),
         row("negative β", "Option", below, || momentum(-0.1)),
         row("NaN β", "Option", below, || momentum(NAN)),
+        row("cut-off 1", "Option", "the cut-off", || cutoff(1.0)),
+        row("negative cut-off", "Option", "the cut-off", || {
+            cutoff(-1e-3)
+        }),
+        row("NaN cut-off", "Option", "the cut-off", || cutoff(NAN)),
+    ]);
+}
+
+#[test]
+fn options_of_adam() {
+    let adam = |beta1, beta2, epsilon| {
+        along(&Adam {
+            beta1,
+            beta2,
+            epsilon,
+        })
+    };
+    assert!(adam(0.0, 0.0, 1e-3).is_ok());
+    let below = "from 0 to below 1";
+    check(vec![
         row("β₁ of 1", "Option", below, || adam(1.0, 0.9, 1e-8)),
         row("β₂ of 1", "Option", "the β₂ of Adam", || {
             adam(0.9, 1.0, 1e-8)
@@ -83,11 +95,6 @@ fn options_of_directions() {
         row("infinite ε", "Option", "the ε of Adam", || {
             adam(0.9, 0.9, f64::INFINITY)
         }),
-        row("cut-off 1", "Option", "the cut-off", || cutoff(1.0)),
-        row("negative cut-off", "Option", "the cut-off", || {
-            cutoff(-1e-3)
-        }),
-        row("NaN cut-off", "Option", "the cut-off", || cutoff(NAN)),
     ]);
 }
 
@@ -100,27 +107,11 @@ fn options_of_step_rules() {
             trials,
         })
     };
-    let grid = |first, ratio, count| {
-        by(&Grid {
-            first,
-            ratio,
-            count,
-        })
-    };
-    let decaying = |scale, steps, power| {
-        by(&Decaying {
-            scale,
-            steps,
-            power,
-        })
-    };
-    assert!(wolfe(1e-3, 0.5, 1).is_ok() && grid(1.0, 0.3, 1).is_ok());
-    assert!(decaying(0.5, 3.0, 0.7).is_ok());
+    assert!(wolfe(1e-3, 0.5, 1).is_ok());
     let (decrease, curvature) = (
         "the decrease of strong Wolfe",
         "the curvature of strong Wolfe",
     );
-    let (ratio, count) = ("the ratio of a grid", "the number of scales");
     check(vec![
         row("c₁ of 0", "Option", decrease, || wolfe(0.0, 0.9, 20)),
         row("c₁ of ½", "Option", decrease, || wolfe(0.5, 0.9, 20)),
@@ -136,6 +127,28 @@ fn options_of_step_rules() {
         row("too many trials", "Option", "at most 40", || {
             wolfe(1e-4, 0.9, 41)
         }),
+    ]);
+}
+
+#[test]
+fn options_of_grids_and_rates() {
+    let grid = |first, ratio, count| {
+        by(&Grid {
+            first,
+            ratio,
+            count,
+        })
+    };
+    let decaying = |scale, steps, power| {
+        by(&Decaying {
+            scale,
+            steps,
+            power,
+        })
+    };
+    assert!(grid(1.0, 0.3, 1).is_ok() && decaying(0.5, 3.0, 0.7).is_ok());
+    let (ratio, count) = ("the ratio of a grid", "the number of scales");
+    check(vec![
         row("first 0", "Option", "the first scale of a grid", || {
             grid(0.0, 0.5, 3)
         }),

@@ -157,6 +157,12 @@ fn paths() {
         row("two particles", "Option", "whitened draws", || {
             Ensemble::simulate(Paths::new(Turning, &[1.0], 0.1)?, 2, 1)
         }),
+    ]);
+}
+
+#[test]
+fn starts_and_noises_of_paths() {
+    check(vec![
         row("half a start", "Dimension", "the values of draws", || {
             Paths::new(Turning, &[1.0], 0.1)?.draws_from(&[0.0; 7], 1)
         }),
