@@ -57,7 +57,8 @@ impl Entrant<'_> {
     pub fn metric_name(&self, heat: &Heat<'_>) -> &'static str {
         match self.metric {
             Some(metric) => heat.problem.metrics[metric].0,
-            None if self.natural => heat.own_metric_label(),
+            None if self.method == NATURAL_GRADIENT => heat.own_metric_label(),
+            None if self.natural => "own",
             None => "—",
         }
     }
@@ -91,7 +92,7 @@ fn natural<'p>(heat: &Heat<'p>) -> Vec<Entrant<'p>> {
     let others = (0..problem.metrics.len()).filter(|&k| own != Some(problem.metrics[k].1.name()));
     let others = others.map(Some);
     let all = std::iter::once(None).chain(others);
-    let natural = |metric| Entrant::natural("natural gradient", NATURAL, metric);
+    let natural = |metric| Entrant::natural(NATURAL_GRADIENT, NATURAL, metric);
     let mut all: Vec<Entrant<'_>> = all.map(natural).collect();
     let truncated = LeastSquares {
         cutoff: 1e-6,
@@ -111,6 +112,9 @@ fn natural<'p>(heat: &Heat<'p>) -> Vec<Entrant<'p>> {
     });
     all
 }
+
+/// Method that runs in every metric, each of which is named.
+const NATURAL_GRADIENT: &str = "natural gradient";
 
 /// Least squares with default options.
 const NATURAL: LeastSquares<'static> = LeastSquares {
