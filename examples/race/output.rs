@@ -94,6 +94,17 @@ pub fn table(problem: &Problem, laps: &[Lap]) -> String {
     text
 }
 
+/// Returns the labels of laps, each of them once.
+pub fn labels<'l>(laps: impl Iterator<Item = &'l Lap>) -> Vec<String> {
+    let mut labels: Vec<String> = Vec::new();
+    for label in laps.map(Lap::label) {
+        if !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
+    labels
+}
+
 /// Returns the table of a problem in Markdown: solves of the model and seconds until the optimum is near, one pair of columns for
 /// each loss.
 pub fn markdown(problem: &Problem, laps: &[Lap]) -> String {
@@ -103,13 +114,7 @@ pub fn markdown(problem: &Problem, laps: &[Lap]) -> String {
     }
     let columns = 2 * problem.losses.len() + 1;
     let _ = writeln!(text, " |\n{}|", "|---".repeat(columns));
-    let mut labels: Vec<String> = Vec::new();
-    for lap in laps {
-        if !labels.contains(&lap.label()) {
-            labels.push(lap.label());
-        }
-    }
-    for label in labels {
+    for label in labels(laps.iter()) {
         let _ = write!(text, "| {label}");
         for (loss, _) in &problem.losses {
             let lap = laps.iter().find(|l| l.loss == *loss && l.label() == label);

@@ -5,7 +5,7 @@ use std::path::Path;
 use pullback::Result;
 use pullback::plot::{Chart, Colour, Corner, PALETTE, Page, Point, Stroke};
 
-use crate::output::Lap;
+use crate::output::{Lap, labels};
 use crate::problems::Problem;
 
 /// Writes the picture of a problem.
@@ -25,13 +25,7 @@ pub fn draw(problem: &Problem, laps: &[Lap], out: &Path) -> Result<()> {
 
 /// Names of all natural gradients of a problem, or of all other methods, whose places give them one colour in all charts.
 fn names(laps: &[Lap], natural: bool) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for lap in laps.iter().filter(|lap| is_natural(lap) == natural) {
-        if !names.contains(&lap.label()) {
-            names.push(lap.label());
-        }
-    }
-    names
+    labels(laps.iter().filter(|lap| is_natural(lap) == natural))
 }
 
 fn is_natural(lap: &Lap) -> bool {
