@@ -89,8 +89,8 @@ def combinations(
     theta
         Parameters, or a result of `minimize`.
     unit
-        What a large change of a parameter is: "sizes" (|theta|, none of which may be 0), "prior" (standard deviations of the ``prior``,
-        with their correlations), or one number per parameter.
+        What a large change of a parameter is: "sizes" (``|theta|``, none of which may be 0), "prior" (standard deviations of the
+        ``prior``, with their correlations), or one number per parameter.
     settings
         As for `minimize`. Without ``sigma`` the residual tells the noise.
 

@@ -44,6 +44,14 @@ def test_every_name_is_documented_and_its_examples_run(name):
     assert runner.failures == 0
 
 
+@pytest.mark.parametrize("name", sorted(set(pb.__all__) - {"__version__"}))
+def test_bars_are_quoted(name):
+    """Sphinx takes a word between bars for a substitution."""
+    need(name)
+    prose = re.sub(r"``.*?``", "", getattr(pb, name).__doc__, flags=re.DOTALL)
+    assert re.search(r"(?<!\w)\|\w[^|\n]*\|", prose) is None
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if (ROOT / page).exists()])
 def test_examples_of_pages(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
