@@ -83,10 +83,16 @@ pub fn of<'p>(heat: &Heat<'p>) -> Result<Vec<Entrant<'p>>> {
 fn natural<'p>(heat: &Heat<'p>) -> Vec<Entrant<'p>> {
     let problem = heat.problem;
     if problem.field {
-        return vec![
-            Entrant::natural("Gauss-Newton by choice", Auto::default(), None),
-            Entrant::natural("Gauss-Newton by CG", ConjugateGradient::default(), None),
-        ];
+        let mut all = vec![Entrant::natural(
+            "Gauss-Newton by choice",
+            Auto::default(),
+            None,
+        )];
+        let metrics = std::iter::once(None).chain((0..problem.metrics.len()).map(Some));
+        let by_cg =
+            |metric| Entrant::natural("Gauss-Newton by CG", ConjugateGradient::default(), metric);
+        all.extend(metrics.map(by_cg));
+        return all;
     }
     let own = heat.own_metric();
     let others = (0..problem.metrics.len()).filter(|&k| own != Some(problem.metrics[k].1.name()));

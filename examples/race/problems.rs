@@ -1,8 +1,9 @@
 //! The four problems.
 
 use pullback::evolution::Evolution;
+use pullback::linalg::Backend;
 use pullback::loss::{Divergence, L2Misfit, Observations, Sinkhorn, SobolevMisfit, Transport};
-use pullback::metric::{FisherRao, L2, Sobolev, Wasserstein2};
+use pullback::metric::{Each, FisherRao, L2, Root, Scaled, Sobolev, Wasserstein2};
 use pullback::models::dynamics::LotkaVolterra;
 use pullback::models::flow::Lorenz;
 use pullback::models::{Darcy, End, GaussianMixture, InvariantMeasure, Parameter};
@@ -194,7 +195,7 @@ fn darcy(cells: usize) -> Result<Problem> {
             cells * cells
         ),
         losses: vec![("data", Box::new(Observations::new(measured, data, noise)?))],
-        metrics: Vec::new(),
+        metrics: field_metrics(&grid, 60.0 / 0.01_f64.powi(2))?,
         prior: Some(Box::new(Matern::new(&grid, 1.0, 0.3)?)),
         bounds: None,
         transforms: None,
@@ -205,6 +206,39 @@ fn darcy(cells: usize) -> Result<Problem> {
     })
 }
 
+/// Metrics of a whole field, as if it were measured everywhere with this precision in all.
+fn field_metrics(grid: &Grid, precision: f64) -> Result<Vec<Named<Box<dyn Metric>>>> {
+    let scaled = |metric: Box<dyn Metric>| -> Box<dyn Metric> {
+        Box::new(Scaled {
+            metric,
+            factor: precision,
+        })
+    };
+    Ok(vec![
+        ("L² of pressures", scaled(Box::new(L2::new(grid)))),
+        (
+            "H¹ of pressures",
+            scaled(Box::new(Sobolev::new(grid, 1.0)?)),
+        ),
+    ])
+}
+
+/// Metric of readings with errors in proportion to their size.
+struct Relative(Each<L2>);
+
+impl Metric for Relative {
+    fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
+        self.0.at(rho, backend)
+    }
+
+    fn name(&self) -> &'static str {
+        "observed"
+    }
+}
+
+/// Relative errors of noisy numbers.
+const ERRORS: f64 = 0.1;
+
 /// Rates of prey and predators from exact and from noisy numbers, in logarithms of the rates.
 fn lotka_volterra() -> Result<Problem> {
     let times: Vec<f64> = (1..=20).map(|k| 0.5 * f64::from(k)).collect();
@@ -213,16 +247,31 @@ fn lotka_volterra() -> Result<Problem> {
     let mut exact = vec![0.0; model.state_dim()];
     model.solve(&near, &mut exact, Cpu::shared())?;
     let errors = random::normal(exact.len(), 1, 0);
-    let noisy = exact.iter().zip(errors).map(|(x, e)| x + 0.3 * e).collect();
+    let pairs = || exact.iter().zip(&errors);
+    let noisy = pairs().map(|(x, e)| x + 0.3 * e).collect();
+    let relative: Vec<f64> = pairs().map(|(x, e)| x * (1.0 + ERRORS * e)).collect();
+    let deviations: Vec<f64> = exact.iter().map(|x| ERRORS * x).collect();
+    let weights = deviations.iter().map(|deviation| L2 {
+        volume: deviation.powi(-2),
+    });
+    let weighted = Relative(Each::new(weights.collect()));
+    let noise = Noise::deviations(deviations)?;
     Ok(Problem {
         name: "lotka-volterra",
         title: "Lotka-Volterra, 4 rates from 40 numbers".into(),
         model: Box::new(model),
         losses: vec![
-            ("exact data", Box::new(L2Misfit::euclidean(exact)?)),
-            ("noisy data", Box::new(L2Misfit::euclidean(noisy)?)),
+            ("exact", Box::new(L2Misfit::euclidean(exact)?)),
+            ("noisy", Box::new(L2Misfit::euclidean(noisy)?)),
+            (
+                "noisy by size",
+                Box::new(Observations::present(&relative, &noise)?),
+            ),
         ],
-        metrics: Vec::new(),
+        metrics: vec![
+            ("L²", Box::new(L2 { volume: 1.0 })),
+            ("by size", Box::new(weighted)),
+        ],
         prior: None,
         bounds: None,
         transforms: Some(vec![Transform::Log; 4]),
