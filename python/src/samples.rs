@@ -23,17 +23,16 @@ pub(crate) struct Drawing {
 }
 
 impl Drawing {
-    /// Returns draws of this length. `white` makes those that are whitened and not antithetic.
+    /// Returns draws of this length. `white` makes those that are whitened, in pairs if its last argument is true.
     fn draws(
         self,
         latent: usize,
-        white: impl FnOnce(usize, u64) -> pullback::Result<Draws>,
+        white: impl FnOnce(usize, u64, bool) -> pullback::Result<Draws>,
     ) -> PyResult<Draws> {
-        let draws = match (self.given, self.antithetic, self.whitened) {
-            (Some(values), ..) => Draws::given(latent, values),
-            (None, true, _) => Draws::antithetic(self.count, latent, self.seed),
-            (None, false, true) => white(self.count, self.seed),
-            (None, false, false) => Draws::raw(self.count, latent, self.seed),
+        let draws = match (self.given, self.antithetic || self.whitened) {
+            (Some(values), _) => Draws::given(latent, values),
+            (None, true) => white(self.count, self.seed, self.antithetic),
+            (None, false) => Draws::raw(self.count, latent, self.seed),
         };
         draws.map_err(raise)
     }
@@ -76,7 +75,10 @@ pub(crate) fn push_forward(
     let space = map.outputs();
     let dims = (latent, space, parameters);
     py.detach(|| {
-        let draws = drawing.draws(latent, |count, seed| Draws::normal(count, latent, seed))?;
+        let draws = drawing.draws(latent, |count, seed, pairs| match pairs {
+            true => Draws::antithetic(count, latent, seed),
+            false => Draws::normal(count, latent, seed),
+        })?;
         let shape = vec![draws.count(), space];
         let model = PushForward::new(Image { dims, map }, draws).map_err(raise)?;
         Ok(ReadyModel::new(model, shape))
@@ -158,7 +160,10 @@ pub(crate) fn diffusion(
         let (latent, ..) = paths.dims();
         let draws = match &drawing.given {
             Some(starts) => paths.draws_from(starts, drawing.seed).map_err(raise)?,
-            None => drawing.draws(latent, |count, seed| paths.draws(count, seed))?,
+            None => drawing.draws(latent, |count, seed, pairs| match pairs {
+                true => paths.antithetic(count, seed),
+                false => paths.draws(count, seed),
+            })?,
         };
         let shape = vec![times.len(), draws.count(), space];
         let model = PushForward::new(paths, draws).map_err(raise)?;

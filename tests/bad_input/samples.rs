@@ -12,8 +12,8 @@ const NAN: f64 = f64::NAN;
 #[test]
 fn draws() {
     check(vec![
-        row("as many as entries", "Option", "Draws::raw", || {
-            Draws::normal(5, 5, 1)
+        row("hardly more than entries", "Option", "Draws::raw", || {
+            Draws::normal(9, 5, 1)
         }),
         row("none", "Option", "number of whitened draws", || {
             Draws::normal(0, 2, 1)
@@ -28,7 +28,7 @@ fn draws() {
             Draws::antithetic(9, 2, 1)
         }),
         row("few pairs", "Option", "twice as many", || {
-            Draws::antithetic(8, 5, 1)
+            Draws::antithetic(18, 5, 1)
         }),
         row("NaN", "NotFinite", "a draw", || {
             Draws::given(2, vec![0.0, NAN])
@@ -70,6 +70,19 @@ impl Map for Lost {
     }
 }
 
+/// The sum of five parameters and z.
+struct Five;
+
+impl Map for Five {
+    fn dims(&self) -> (usize, usize, usize) {
+        (1, 1, 5)
+    }
+
+    fn map<S: Scalar>(&self, z: &[f64], theta: &[S], x: &mut [S]) {
+        x[0] = theta.iter().fold(S::from(z[0]), |sum, t| sum + *t);
+    }
+}
+
 #[test]
 fn maps() {
     let cpu = Cpu::default();
@@ -87,6 +100,12 @@ fn maps() {
         row("other draws", "Dimension", "the length of a draw", || {
             PushForward::new(Root, Draws::normal(9, 2, 1)?)
         }),
+        row(
+            "four draws of five parameters",
+            "Option",
+            "than the parameters",
+            || PushForward::new(Five, Draws::normal(4, 1, 1)?),
+        ),
         row("two parameters", "Dimension", "θ", || {
             model.sample(&[1.0, 2.0])
         }),
@@ -192,6 +211,48 @@ fn starts_and_noises_of_paths() {
             .sample(&[0.1])
             .is_ok()
     );
+}
+
+/// From x = 0: noises that commute there alone if θ ≠ 0, and tiny ones that commute everywhere if θ = 0.
+struct Special;
+
+impl Diffusion for Special {
+    fn dims(&self) -> (usize, usize, usize) {
+        (2, 2, 1)
+    }
+
+    fn start_dim(&self) -> usize {
+        0
+    }
+
+    fn start<S: Scalar>(&self, _: &[f64], _: &[S], x: &mut [S]) {
+        x.fill(0.0.into());
+    }
+
+    fn drift<S: Scalar>(&self, _: f64, x: &[S], _: &[S], out: &mut [S]) {
+        out[0] = x[0] * -1.0 + 1e6;
+        out[1] = x[1] * -1.0 + 1.0;
+    }
+
+    fn noise<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        let zero = S::from(0.0);
+        out.copy_from_slice(&[x[0] * 1e-9, zero, theta[0] * x[0] * x[0], x[1] * 1e-9]);
+    }
+}
+
+#[test]
+fn noises_are_compared_along_a_path_and_beside_their_rounding() {
+    let model = || {
+        let paths = Paths::new(Special, &[0.0, 1.0], 0.1)?.scheme(Scheme::Milstein);
+        Ensemble::simulate(paths, 100, 1)
+    };
+    assert!(model().unwrap().sample(&[0.0]).is_ok());
+    check(vec![row(
+        "noises that commute at the start alone",
+        "NoncommutingNoise",
+        "EulerMaruyama",
+        || model()?.sample(&[1e-6]),
+    )]);
 }
 
 #[test]

@@ -11,7 +11,8 @@ use crate::random;
 ///
 /// The draws are seeded and stay what they are while θ changes (common random numbers), so that x = T(z; θ) is a smooth function
 /// of θ. They are whitened: their mean is 0 and their covariance (1/N) Σ zₙzₙᵀ is I to rounding, which removes the sampling error
-/// of everything linear and quadratic in z.
+/// of everything linear and quadratic in z. Whitening few vectors leaves them less normal: the variance of |z|² is 2l (1 − l/N) or so
+/// in place of 2l, so that at least twice as many vectors are asked for as a vector has entries.
 ///
 /// ```
 /// use pullback::models::Draws;
@@ -30,29 +31,18 @@ impl Draws {
     /// Draws N = `count` whitened vectors of length l = `dim`.
     ///
     /// # Errors
-    /// Fails unless N > l ≥ 1: fewer vectors have no covariance that could be I.
+    /// Fails unless N ≥ 2l ≥ 2.
     pub fn normal(count: usize, dim: usize, seed: u64) -> Result<Self> {
-        check_counts(count, dim, 1)?;
-        Self::raw(count, dim, seed)?.whitened(&[dim])
+        Self::in_groups(count, &[dim], seed)
     }
 
     /// Draws N = `count` whitened vectors of length l = `dim` in pairs z and −z, so that all odd moments vanish. This removes the
     /// sampling error of whatever is odd in z, and leaves half as many independent draws for the rest.
     ///
     /// # Errors
-    /// Fails unless N is even, and N/2 ≥ l ≥ 1.
+    /// Fails unless N is even, and N/2 ≥ 2l ≥ 2.
     pub fn antithetic(count: usize, dim: usize, seed: u64) -> Result<Self> {
-        check::option(
-            "the number of antithetic draws",
-            count as f64,
-            count.is_multiple_of(2),
-            "give an even number, for pairs",
-        )?;
-        check_counts(count, dim, 2)?;
-        let mut draws = Self::raw(count / 2, dim, seed)?;
-        let mirrored: Vec<f64> = draws.values.iter().map(|z| -z).collect();
-        draws.values.extend(mirrored);
-        draws.whitened(&[dim])
+        Self::antithetic_in_groups(count, &[dim], seed)
     }
 
     /// Draws N = `count` independent vectors of length l = `dim`, not whitened.
@@ -68,7 +58,7 @@ impl Draws {
         }
         Ok(Self {
             dim,
-            values: random::normal(count * dim, seed, 0),
+            values: random::normal(count * dim, seed, STREAM),
         })
     }
 
@@ -95,13 +85,32 @@ impl Draws {
         Ok(Self { dim, values })
     }
 
-    /// Returns the draws whitened in groups of consecutive entries with these widths, each with mean 0 and covariance I. Groups
-    /// remain correlated with each other like independent draws.
-    pub(super) fn whitened(mut self, widths: &[usize]) -> Result<Self> {
+    /// Draws vectors whose groups of consecutive entries with these widths have mean 0 and covariance I each. Groups remain
+    /// correlated with each other like independent draws.
+    pub(super) fn in_groups(count: usize, widths: &[usize], seed: u64) -> Result<Self> {
+        check_counts(count, widths)?;
+        Self::raw(count, widths.iter().sum(), seed)?.whitened(widths)
+    }
+
+    /// Draws pairs z and −z whose groups are as those of [`in_groups`](Self::in_groups).
+    pub(super) fn antithetic_in_groups(count: usize, widths: &[usize], seed: u64) -> Result<Self> {
+        check::option(
+            "the number of antithetic draws",
+            count as f64,
+            count.is_multiple_of(2),
+            "give an even number, for pairs",
+        )?;
+        check_counts(count / 2, widths)?;
+        let mut draws = Self::raw(count / 2, widths.iter().sum(), seed)?;
+        let mirrored: Vec<f64> = draws.values.iter().map(|z| -z).collect();
+        draws.values.extend(mirrored);
+        draws.whitened(widths)
+    }
+
+    fn whitened(mut self, widths: &[usize]) -> Result<Self> {
         let count = self.count();
         let mut first = 0;
         for &width in widths {
-            check_counts(count, width, 1)?;
             let entry = |n: usize, i: usize| self.values[n * self.dim + first + i];
             let white = white(Mat::from_fn(count, width, entry))?;
             for n in 0..count {
@@ -132,14 +141,23 @@ impl Draws {
     }
 }
 
-/// Checks that there are more draws than entries, in `copies` of which all but one are mirrored.
-fn check_counts(count: usize, dim: usize, copies: usize) -> Result<()> {
-    let enough = dim > 0 && count > dim && count >= copies * dim;
+/// Random numbers of a seed that nothing else draws, so that data made from the same seed are independent of them.
+const STREAM: u64 = 0x005A_3B1E;
+
+/// Checks that there are at least twice as many independent draws as a group has entries.
+fn check_counts(independent: usize, widths: &[usize]) -> Result<()> {
+    let widest = widths.iter().copied().max().unwrap_or(0);
     check::option(
-        "the number of whitened draws",
-        count as f64,
-        enough,
-        "give more draws than a draw has entries, twice as many if they are antithetic, or draw them by `Draws::raw`",
+        "the length of a draw",
+        widest as f64,
+        widest > 0,
+        "give at least 1",
+    )?;
+    check::option(
+        "the number of whitened draws (of their pairs, if they are antithetic)",
+        independent as f64,
+        independent >= 2 * widest,
+        "give at least twice as many as entries are whitened together, or draw them by `Draws::raw`",
     )
 }
 

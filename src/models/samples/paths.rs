@@ -9,6 +9,7 @@ use crate::automatic::Scalar;
 use crate::check;
 use crate::error::Result;
 use crate::models::Error;
+use crate::random;
 
 /// Paths of a [`Diffusion`] from t = 0, observed at some times: the [`Map`] from all normal numbers of a path to its positions.
 ///
@@ -103,10 +104,18 @@ impl<D: Diffusion> Paths<D> {
     /// many paths, and otherwise those of the start and of every step by themselves.
     ///
     /// # Errors
-    /// Fails if there are no more paths than the start has numbers, or than there are noises.
+    /// Fails unless there are twice as many paths as the start has numbers, and as there are noises.
     pub fn draws(&self, count: usize, seed: u64) -> Result<Draws> {
-        let start = Some(self.diffusion.start_dim()).filter(|width| *width > 0);
-        white(count, start.into_iter().chain(self.kicks()), seed)
+        Draws::in_groups(count, &self.groups(count), seed)
+    }
+
+    /// Returns whitened draws for N = `count` paths in pairs of opposite starts and noises. Means of equations that are linear have
+    /// no sampling error then.
+    ///
+    /// # Errors
+    /// Fails unless N is even, and there are twice as many pairs as the start has numbers, and as there are noises.
+    pub fn antithetic(&self, count: usize, seed: u64) -> Result<Draws> {
+        Draws::antithetic_in_groups(count, &self.groups(count / 2), seed)
     }
 
     /// Returns draws for paths whose starts have given numbers, such as points that were seen at t = 0. The noise is whitened as that
@@ -133,16 +142,23 @@ impl<D: Diffusion> Paths<D> {
     /// ```
     ///
     /// # Errors
-    /// Fails if the starts are none, not a whole number of paths, or not finite, or if there are no more paths than noises.
+    /// Fails if the starts are none, not a whole number of paths, or not finite, or unless there are twice as many paths as noises.
     pub fn draws_from(&self, starts: &[f64], seed: u64) -> Result<Draws> {
         let width = self.diffusion.start_dim();
         let starts = Draws::given(width, starts.to_vec())?;
-        let noise = white(starts.count(), self.kicks(), seed)?;
+        let groups = together(starts.count(), self.kicks().collect());
+        let noise = Draws::in_groups(starts.count(), &groups, seed)?;
         let path = |n: usize| [starts.of(n), noise.of(n)].concat();
         Draws::given(
             width + noise.dim(),
             (0..starts.count()).flat_map(path).collect(),
         )
+    }
+
+    /// Returns how many numbers of a path are whitened together, with so many independent paths.
+    fn groups(&self, independent: usize) -> Vec<usize> {
+        let start = Some(self.diffusion.start_dim()).filter(|width| *width > 0);
+        together(independent, start.into_iter().chain(self.kicks()).collect())
     }
 
     /// Returns the number of noises of every step.
@@ -169,13 +185,12 @@ impl<D: Diffusion> Paths<D> {
     }
 }
 
-/// Returns draws that are whitened together if there are at least twice as many as numbers, and otherwise in groups of these widths.
-fn white(count: usize, widths: impl Iterator<Item = usize>, seed: u64) -> Result<Draws> {
-    let widths: Vec<usize> = widths.collect();
-    let latent = widths.iter().sum();
-    match count >= 2 * latent && latent > 0 {
-        true => Draws::normal(count, latent, seed),
-        false => Draws::raw(count, latent, seed)?.whitened(&widths),
+/// Joins the groups to one if there are at least twice as many draws as numbers.
+fn together(independent: usize, widths: Vec<usize>) -> Vec<usize> {
+    let all = widths.iter().sum();
+    match independent >= 2 * all {
+        true => vec![all],
+        false => widths,
     }
 }
 
@@ -199,19 +214,21 @@ impl<D: Diffusion> Map for Paths<D> {
         self.intervals.len()
     }
 
-    /// Checks that the noises commute at the start, if the scheme needs it.
+    /// Checks that the noises commute along a path, if the scheme needs it.
     fn check(&self, theta: &[f64]) -> Result<()> {
-        let (d, noises, _) = self.diffusion.dims();
+        let (_, noises, _) = self.diffusion.dims();
         if self.scheme == Scheme::EulerMaruyama || noises < 2 {
             return Ok(());
         }
-        let mut x = vec![0.0; d];
-        // A point without symmetries, since noises may commute at special ones.
-        let z: Vec<f64> = (0..self.diffusion.start_dim())
-            .map(|i| 0.3 + 0.1 * i as f64)
-            .collect();
-        self.diffusion.start(&z, theta, &mut x);
-        match noncommuting(&self.diffusion, 0.0, (&x, theta)) {
+        // A path of its own, since noises may commute at the special points where all paths start.
+        let z = random::normal(self.dims().0, PATH, 0);
+        let mut found = None;
+        self.walk(&z, theta, |index, x| {
+            let (from, h, steps) = self.intervals[index];
+            let now = (from + steps as f64 * h, h);
+            found = found.or_else(|| noncommuting(&self.diffusion, now, (x, theta)));
+        });
+        match found {
             None => Ok(()),
             Some((first, second, defect)) => Err(Error::NoncommutingNoise {
                 first,
@@ -222,6 +239,9 @@ impl<D: Diffusion> Map for Paths<D> {
         }
     }
 }
+
+/// Seed of the path along which noises must commute.
+const PATH: u64 = 0xC033;
 
 impl<D: Diffusion> Ensemble<D> {
     /// Creates the model of so many paths with the whitened [draws](Paths::draws) of a seed. [`PushForward::new`] takes others, such as

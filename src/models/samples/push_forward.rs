@@ -46,9 +46,10 @@ impl<M: Map> PushForward<M> {
     /// Creates the model of a map and draws.
     ///
     /// # Errors
-    /// Fails if a draw does not have the length that the map expects, or if the map has no space or no snapshots.
+    /// Fails if a draw does not have the length that the map expects, if the map has no space or no snapshots, or if there are fewer
+    /// positions of particles than parameters.
     pub fn new(map: M, draws: Draws) -> Result<Self> {
-        let (latent, space, _) = map.dims();
+        let (latent, space, parameters) = map.dims();
         check::length("the length of a draw", draws.dim(), latent)?;
         for (what, number) in [
             ("the dimension of the space of particles", space),
@@ -56,6 +57,13 @@ impl<M: Map> PushForward<M> {
         ] {
             check::option(what, number as f64, number > 0, "give at least 1")?;
         }
+        let particles = draws.count();
+        check::option(
+            "the number of particles",
+            particles as f64,
+            particles * space * map.snapshots() >= parameters,
+            "give more: their positions, in all snapshots, are fewer than the parameters, which they cannot tell apart",
+        )?;
         Ok(Self {
             cloud: Cloud::new(map, draws),
         })

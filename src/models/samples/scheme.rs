@@ -105,11 +105,11 @@ impl<'a, S: Scalar, D: Diffusion> Walk<'a, S, D> {
     }
 }
 
-/// Returns two noises that do not commute at (t, x), and the difference of their derivatives along each other relative to the
-/// size of these, if it is more than differences err.
+/// Returns two noises that do not commute at x and at the time t of (t, h), h being the step, and the difference of their
+/// derivatives along each other relative to the size of these, if it is more than differences err.
 pub(super) fn noncommuting<D: Diffusion>(
     diffusion: &D,
-    t: f64,
+    (t, h): (f64, f64),
     (x, theta): (&[f64], &[f64]),
 ) -> Option<(usize, usize, f64)> {
     let (d, m, _) = diffusion.dims();
@@ -117,33 +117,36 @@ pub(super) fn noncommuting<D: Diffusion>(
     walk.x.copy_from_slice(x);
     diffusion.noise(t, x, theta, &mut walk.noise);
     let columns: Vec<Vec<f64>> = walk.noise.chunks_exact(d).map(<[f64]>::to_vec).collect();
-    // The derivatives of all noises along every one.
-    let along: Vec<Vec<f64>> = columns
+    // The derivatives of all noises along every one. Their differences move x by ε^⅓ times its size, or that of a step of the noise.
+    let size = largest(x).max(h.sqrt() * largest(&walk.noise));
+    let along: Vec<(Vec<f64>, f64)> = columns
         .iter()
         .map(|column| {
-            walk.differ(t, column, STEP);
+            let length = f64::EPSILON.cbrt() * size / largest(column);
+            let by = if length.is_normal() { length } else { 1.0 };
+            walk.differ(t, column, by);
             let [ahead, behind] = &walk.moved;
             let pairs = ahead.iter().zip(behind);
-            pairs.map(|(a, b)| (a - b) / (2.0 * STEP)).collect()
+            let rounding = 8.0 * f64::EPSILON * largest(ahead) / by;
+            (pairs.map(|(a, b)| (a - b) / (2.0 * by)).collect(), rounding)
         })
         .collect();
     let pairs = (0..m).flat_map(|j| (0..j).map(move |k| (k, j)));
     pairs
         .map(|(k, j)| {
-            let (one, other) = (&along[k][j * d..][..d], &along[j][k * d..][..d]);
-            let size = one.iter().chain(other).fold(0.0_f64, |s, v| s.max(v.abs()));
-            let gap = one
-                .iter()
-                .zip(other)
-                .fold(0.0_f64, |s, (a, b)| s.max((a - b).abs()));
+            let (one, other) = (&along[k].0[j * d..][..d], &along[j].0[k * d..][..d]);
+            let gaps: Vec<f64> = one.iter().zip(other).map(|(a, b)| a - b).collect();
+            let gap = (largest(&gaps) - along[k].1 - along[j].1).max(0.0);
+            let size = largest(one).max(largest(other));
             (k, j, gap / size.max(f64::MIN_POSITIVE))
         })
         .find(|(.., defect)| *defect > COMMUTING)
 }
 
-/// Step of differences along a noise, in units of time^½.
-const STEP: f64 = 1e-5;
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |size, v| size.max(v.abs()))
+}
 
 /// Largest relative difference of the derivatives of two noises that commute.
-// A central difference over 10⁻⁵ errs by about 10⁻¹⁰ in itself and by ε/10⁻⁵ = 2·10⁻¹¹ from rounding.
+// Central differences over ε^⅓ err by about ε^⅔ = 4·10⁻¹¹.
 const COMMUTING: f64 = 1e-4;
