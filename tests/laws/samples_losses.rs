@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::support::gaussians::scattered;
 use crate::support::{column, gap};
+use pullback::faer::MatRef;
 use pullback::loss::{Kernel, KernelDiscrepancy, SlicedTransport, Snapshots};
 use pullback::{Loss, random, verify};
 use serde_json::Value;
@@ -120,6 +121,45 @@ fn far_clouds_are_felt_by_all_but_narrow_kernels() {
         let felt = pull > 1e-2;
         let narrow = name == "gaussian" || name == "multiquadric";
         assert_eq!(felt, !narrow, "{name}: {pull:e}");
+    }
+}
+
+#[test]
+fn the_pull_between_two_points_is_the_derivative_of_the_kernel() {
+    let (distance, width) = (7.0_f64, 1.3_f64);
+    let q = (distance / width).powi(2);
+    // f = ½ (1 − 2k(r) + 1), and −r for the energy.
+    let expected = [
+        (Kernel::Energy, 1.0),
+        (
+            Kernel::Gaussian(width),
+            distance / width.powi(2) * (-0.5 * q).exp(),
+        ),
+        (
+            Kernel::InverseMultiquadric(width),
+            distance / width.powi(2) * (1.0 + q).powf(-1.5),
+        ),
+    ];
+    for (kernel, pull) in expected {
+        let loss = KernelDiscrepancy::new(1, vec![2.0], kernel).unwrap();
+        let mut u = [0.0];
+        loss.gradient(&[2.0 + distance], &mut u);
+        assert!((u[0] / pull - 1.0).abs() < 1e-14, "{kernel:?}: {}", u[0]);
+    }
+}
+
+#[test]
+fn hessians_of_several_changes_are_those_of_each() {
+    let (data, cloud) = (random::normal(2 * 9, 3, 0), random::normal(2 * 6, 4, 0));
+    let changes = random::normal(3 * cloud.len(), 5, 0);
+    let changes = MatRef::from_column_major_slice(&changes, cloud.len(), 3);
+    for (name, loss) in losses(2, &data).into_iter().skip(1) {
+        let all = loss.hessian(&cloud, changes).unwrap().unwrap();
+        for j in 0..3 {
+            let one = changes.subcols(j, 1);
+            let one = loss.hessian(&cloud, one).unwrap().unwrap();
+            assert_eq!(all.col_as_slice(j), one.col_as_slice(0), "{name}");
+        }
     }
 }
 

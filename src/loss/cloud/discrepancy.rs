@@ -114,14 +114,21 @@ impl Loss for KernelDiscrepancy {
         check::length("the rows of a batch of tangents", v.nrows(), rho.len())?;
         let [among, between] = self.weights(rho);
         let [inside, across] = self.pairs(rho);
-        let mut out = Mat::zeros(v.nrows(), v.ncols());
-        for j in 0..v.ncols() {
-            let along: Vec<f64> = v.col(j).iter().copied().collect();
-            let out = out.col_as_slice_mut(j);
-            inside.curvature(among, &along, Some(&along), out);
-            across.curvature(-between, &along, None, out);
+        // The changes of a particle in all columns lie side by side, so that every kernel is evaluated once.
+        let (d, columns) = (self.data.space, v.ncols());
+        let place = |i: usize, j: usize| (i / d * columns + j) * d + i % d;
+        let mut changes = vec![0.0; v.nrows() * columns];
+        for (j, column) in v.col_iter().enumerate() {
+            let entries = column.iter().enumerate();
+            entries.for_each(|(i, v)| changes[place(i, j)] = *v);
         }
-        Ok(Some(out))
+        let mut out = vec![0.0; changes.len()];
+        if columns > 0 {
+            inside.curvature(among, &changes, Some(&changes), &mut out);
+            across.curvature(-between, &changes, None, &mut out);
+        }
+        let entry = |i, j| out[place(i, j)];
+        Ok(Some(Mat::from_fn(v.nrows(), columns, entry)))
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {

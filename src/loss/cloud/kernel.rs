@@ -20,7 +20,14 @@ impl Kernel {
         match self {
             Self::Energy => Ok(()),
             Self::Gaussian(width) | Self::InverseMultiquadric(width) => {
-                check::positive("the width of a kernel", &[width])
+                check::positive("the width of a kernel", &[width])?;
+                let square = width * width;
+                check::option(
+                    "the width of a kernel",
+                    width,
+                    square.is_normal() && square.recip().is_normal(),
+                    "give one whose square is a number, of about the size of distances between points",
+                )
             }
         }
     }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::Kernel;
+use crate::vector::dot;
 
 /// Particles of a task. The number is fixed, so that sums do not depend on the number of threads.
 const BLOCK: usize = 64;
@@ -47,22 +48,35 @@ impl Pairs<'_> {
         total
     }
 
-    /// Adds `factor` times Σₘ ∇ₓ²k(xₙ, yₘ) (vₙ − wₘ) to `out` for every n. The changes w of y are zero if they are not given.
+    /// Adds `factor` times Σₘ ∇ₓ²k(xₙ, yₘ) (vₙ − wₘ) to `out` for every n, and for several changes v and w, those of every particle
+    /// side by side. The changes w of y are zero if they are not given.
     pub(super) fn curvature(&self, factor: f64, v: &[f64], w: Option<&[f64]>, out: &mut [f64]) {
         let d = self.space;
-        let points = out.par_chunks_exact_mut(d).enumerate();
-        points.for_each(|(n, out)| {
-            let (x, v) = (&self.x[n * d..][..d], &v[n * d..][..d]);
-            for (m, y) in self.y.chunks_exact(d).enumerate() {
-                let change = |i: usize| v[i] - w.map_or(0.0, |w| w[m * d + i]);
-                let square: f64 = x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum();
-                let [_, slope, bend] = self.kernel.derivatives(square);
-                // The Hessian of κ(|r|²) is 2κ′I + 4κ″rrᵀ, r = x − y.
-                let along: f64 = (0..d).map(|i| (x[i] - y[i]) * change(i)).sum();
-                for (i, out) in out.iter_mut().enumerate() {
-                    *out += factor * (2.0 * slope * change(i) + 4.0 * bend * along * (x[i] - y[i]));
+        let size = v.len() / self.x.len() * d;
+        let points = out.par_chunks_exact_mut(size).enumerate();
+        points.for_each_init(
+            || (vec![0.0; d], vec![0.0; d]),
+            |(gap, change), (n, out)| {
+                let (x, v) = (&self.x[n * d..][..d], &v[n * size..][..size]);
+                for (m, y) in self.y.chunks_exact(d).enumerate() {
+                    let pairs = gap.iter_mut().zip(x).zip(y);
+                    pairs.for_each(|((gap, x), y)| *gap = x - y);
+                    let [_, slope, bend] = self.kernel.derivatives(dot(gap, gap));
+                    // The Hessian of κ(|r|²) is 2κ′I + 4κ″rrᵀ, r = x − y.
+                    let (slope, bend) = (2.0 * factor * slope, 4.0 * factor * bend);
+                    for (j, out) in out.chunks_exact_mut(d).enumerate() {
+                        change.copy_from_slice(&v[j * d..][..d]);
+                        if let Some(w) = w {
+                            let w = &w[m * size + j * d..][..d];
+                            change.iter_mut().zip(w).for_each(|(v, w)| *v -= w);
+                        }
+                        let along = bend * dot(gap, change);
+                        for ((out, change), gap) in out.iter_mut().zip(&*change).zip(&*gap) {
+                            *out += slope * change + along * gap;
+                        }
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 }
