@@ -1,9 +1,9 @@
 //! Descents of all methods to the floor of the sample.
 
 use pullback::descent::Tolerances;
-use pullback::direction::Gradient;
+use pullback::direction::{Adam, Gradient, Lbfgs};
 use pullback::metric::{Blocks, Kernels, Particles, SampledWasserstein};
-use pullback::step::Armijo;
+use pullback::step::{Armijo, Decaying, StrongWolfe};
 use pullback::{Descent, Metric, Result};
 
 use crate::problem::{Problem, TIMES};
@@ -15,12 +15,25 @@ pub enum Method {
     Sampled,
     /// The natural gradient in the metric of labelled particles.
     Labelled,
+    /// L-BFGS with a line search.
+    Lbfgs,
+    /// Adam with a rate that decays.
+    Adam,
     /// Gradient descent with a line search.
     Gradient,
 }
 
 /// All methods, a row of the table each.
-pub const METHODS: [Method; 3] = [Method::Sampled, Method::Labelled, Method::Gradient];
+pub const METHODS: [Method; 5] = [
+    Method::Sampled,
+    Method::Labelled,
+    Method::Lbfgs,
+    Method::Adam,
+    Method::Gradient,
+];
+
+/// First rate of Adam, which changes every parameter by about this much.
+const RATE: f64 = 0.1;
 
 /// Largest number of steps of a method.
 pub const MOST: usize = 200;
@@ -30,6 +43,8 @@ impl Method {
         match self {
             Self::Sampled => "sampled W2",
             Self::Labelled => "particles",
+            Self::Lbfgs => "L-BFGS",
+            Self::Adam => "Adam",
             Self::Gradient => "gradient",
         }
     }
@@ -45,7 +60,7 @@ pub struct Track {
     pub theta: Vec<f64>,
 }
 
-/// The metric of a method; None for the gradient.
+/// The metric of a method, if it has one.
 pub fn metric(problem: &Problem, method: Method) -> Option<Box<dyn Metric + '_>> {
     let (d, times) = (problem.space, TIMES.len());
     match method {
@@ -55,7 +70,7 @@ pub fn metric(problem: &Problem, method: Method) -> Option<Box<dyn Metric + '_>>
         }
         Method::Sampled => problem.loss.metric(),
         Method::Labelled => Some(Box::new(Blocks::new(Particles::new(d), times))),
-        Method::Gradient => None,
+        Method::Lbfgs | Method::Adam | Method::Gradient => None,
     }
 }
 
@@ -72,13 +87,23 @@ pub fn descend(
         ..Tolerances::default()
     };
     let (metric, mut points) = (metric(problem, method), Vec::new());
-    let growing = Armijo::growing(0.1, 4.0);
+    let (lbfgs, adam) = (Lbfgs::default(), Adam::default());
+    let (wolfe, growing) = (StrongWolfe::default(), Armijo::growing(0.1, 4.0));
+    let decaying = Decaying {
+        scale: RATE,
+        ..Decaying::default()
+    };
     let descent = Descent::new(problem.model.as_ref(), problem.loss.as_ref());
     let mut descent = descent.tolerances(tolerances);
-    match &metric {
-        Some(metric) => descent = descent.metric(metric.as_ref()),
-        None => descent = descent.direction(&Gradient).step(&growing),
+    if let Some(metric) = &metric {
+        descent = descent.metric(metric.as_ref());
     }
+    descent = match method {
+        Method::Sampled | Method::Labelled => descent,
+        Method::Lbfgs => descent.direction(&lbfgs).step(&wolfe),
+        Method::Adam => descent.direction(&adam).step(&decaying),
+        Method::Gradient => descent.direction(&Gradient).step(&growing),
+    };
     let report = descent.run(&problem.start, |at| {
         finished();
         points.push((at.iteration, at.loss, at.seconds));
