@@ -29,6 +29,11 @@ def as_loss(model: Any, data: Any, **given: Any) -> Loss:
     word = _arguments.word("loss", given["loss"]) or _arguments.Word("l2")
     if _clouds.compares(word.name, model):
         return _clouds.loss(model, data, word, given)
+    if given["observe"] is None and getattr(model, "unpaired", False):
+        raise ValueError(
+            f"loss='{word.name}' pairs every point of the model with a datum by its place, but points belong to none: give a loss between "
+            "clouds, such as loss='sliced_transport' or 'energy_distance'; or observe, for observations of the whole cloud such as its mean"
+        )
     values, observe = _arguments.array("data", _arguments.present(data)), given["observe"]
     if observe is not None and not hasattr(observe, "shape"):
         observe = _arguments.array("observe", observe)

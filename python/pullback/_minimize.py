@@ -105,7 +105,8 @@ def minimize(
         ("unbalanced_transport", λ), with options {"lambda": λ, "epsilon": ε, …}, also makes mass, at a cost of λ a unit.
         "sliced_transport", "energy_distance", ("gaussian_discrepancy", width) and ("multiquadric_discrepancy", width) compare the points
         of a state, points × coordinates or snapshots × points × coordinates, with others that are not paired with them: see `PushForward`.
-        ("sliced_transport", {"lines": 64, "seed": 1}) projects on so many lines.
+        ("sliced_transport", {"lines": 64, "seed": 1}) projects on so many lines. These distances are no log-likelihoods: beside one of
+        them the weight of a prior is a choice, made by its deviations, and errors come from repeated fits.
     sigma
         Noise of the data: a standard deviation, one per datum, or a covariance matrix. Without it, the residual
         estimates the noise, unless there is a prior: its weight depends on sigma.
@@ -119,7 +120,8 @@ def minimize(
     direction
         "least_squares"; for thousands of parameters "auto", "conjugate_gradient", "data_space", "dual" or "sketched";
         "information", "newton" or "gradient". ("conjugate_gradient", iterations), ("newton", iterations) and ("sketched", probes) limit
-        the work of a step, and ("least_squares", cutoff) leaves out singular values up to this fraction of the largest. Directions that
+        the work of a step, and ("least_squares", cutoff) leaves out singular values up to this fraction of the largest, those of the
+        Jacobian with columns of unit length. Directions that
         learn from the run and need gradients only: "lbfgs" or ("lbfgs", memory), "nonlinear_cg", "momentum", "nesterov" and "adam". The
         option "inner" of momentum and of nonlinear_cg is a direction in place of the gradient, as in
         ("momentum", {"beta": 0.5, "inner": "least_squares"}).

@@ -46,6 +46,8 @@ class PushForward(Ready):
     True
     """
 
+    unpaired = True
+
     def __init__(
         self,
         f: Callable,
@@ -119,6 +121,8 @@ class Diffusion(Ready):
     >>> clouds.mean(axis=(1, 2)).round(2).tolist(), clouds.std(axis=(1, 2)).round(2).tolist()
     ([0.49, 0.24], [0.22, 0.25])
     """
+
+    unpaired = True
 
     def __init__(
         self,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use pullback::Metric;
-use pullback::loss::{Kernel, KernelDiscrepancy, SlicedTransport, Snapshots};
-use pullback::metric::{Blocks, Each, Kernels, Particles, SampledWasserstein};
+use pullback::loss::{Kernel, KernelDiscrepancy, Matched, SlicedTransport, Snapshots};
+use pullback::metric::{Each, Kernels, Particles, SampledWasserstein};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -21,26 +21,46 @@ type Shared = Arc<dyn pullback::Loss + Send + Sync>;
 pub(crate) struct Clouds {
     /// Dimension of the space.
     space: usize,
-    losses: Vec<Shared>,
+    snapshots: Vec<Snapshot>,
+}
+
+/// Loss on the cloud of a snapshot.
+#[derive(Clone)]
+struct Snapshot {
+    loss: Shared,
+    /// The same loss, if metrics have to be multiplied by its stiffness.
+    discrepancy: Option<Arc<KernelDiscrepancy>>,
+}
+
+impl Snapshot {
+    /// Returns a metric of the size of the loss.
+    fn matched(&self, metric: impl Metric + Send + 'static) -> Box<dyn Metric + Send> {
+        match &self.discrepancy {
+            Some(discrepancy) => Box::new(Matched::new(Arc::clone(discrepancy), metric)),
+            None => Box::new(metric),
+        }
+    }
 }
 
 impl Clouds {
     /// Returns a metric of clouds by its name, or None if there is none.
     pub(crate) fn metric(&self, word: &Word) -> PyResult<Option<Box<dyn Metric + Send>>> {
-        let (space, count) = (self.space, self.losses.len());
+        let space = self.space;
+        let each = |metric: &dyn Fn(&Snapshot) -> Box<dyn Metric + Send>| {
+            Box::new(Each::new(self.snapshots.iter().map(metric).collect()))
+        };
         Ok(Some(match word.name() {
             "sampled_wasserstein" => {
                 let kernels = kernels(word)?;
-                let metrics = self.losses.iter().map(|loss| own(space, kernels, loss));
-                Box::new(Each::new(metrics.collect()))
+                each(&|at| at.matched(own(space, kernels, &at.loss)))
             }
             "kwng" => {
                 let kernels = kernels(word)?.unwrap_or_default();
-                Box::new(Blocks::new(SampledWasserstein::kwng(space, kernels), count))
+                each(&|at| at.matched(SampledWasserstein::kwng(space, kernels)))
             }
             "particles" => {
                 let [] = word.options("metric", [])?;
-                Box::new(Blocks::new(Particles::new(space), count))
+                each(&|at| at.matched(Particles::new(space)))
             }
             _ => return Ok(None),
         }))
@@ -85,7 +105,7 @@ const LOSSES: &str =
     "sliced_transport, energy_distance, gaussian_discrepancy or multiquadric_discrepancy";
 
 /// Returns the loss of a cloud by its name.
-fn between(word: &Word, space: usize, points: Vec<f64>) -> PyResult<Shared> {
+fn between(word: &Word, space: usize, points: Vec<f64>) -> PyResult<Snapshot> {
     let width = || -> PyResult<f64> {
         let [width] = word.options("loss", ["width"])?;
         let name = word.name();
@@ -100,7 +120,10 @@ fn between(word: &Word, space: usize, points: Vec<f64>) -> PyResult<Shared> {
             let lines = word.whole_or("lines", lines, LINES)?;
             let seed = word.whole_or("seed", seed, SEED)? as u64;
             let loss = SlicedTransport::on_lines(space, points, lines, seed);
-            return Ok(Arc::new(loss.map_err(raise)?));
+            return Ok(Snapshot {
+                loss: Arc::new(loss.map_err(raise)?),
+                discrepancy: None,
+            });
         }
         "energy_distance" => {
             let [] = word.options("loss", [])?;
@@ -111,7 +134,11 @@ fn between(word: &Word, space: usize, points: Vec<f64>) -> PyResult<Shared> {
         other => return Err(unknown("loss", other, LOSSES)),
     };
     let loss = KernelDiscrepancy::new(space, points, kernel);
-    Ok(Arc::new(loss.map_err(raise)?))
+    let loss = Arc::new(loss.map_err(raise)?);
+    Ok(Snapshot {
+        discrepancy: Some(Arc::clone(&loss)),
+        loss,
+    })
 }
 
 /// Creates the loss between the clouds of a state and clouds of points in a space of this dimension, one for every snapshot.
@@ -121,14 +148,15 @@ pub(crate) fn cloud_loss(
     space: usize,
     clouds: Vec<Bound<'_, PyAny>>,
 ) -> PyResult<Loss> {
-    let losses = clouds.iter().map(|points| {
+    let snapshots = clouds.iter().map(|points| {
         let points = vector("data", points)?;
         between(&word, space, points)
     });
-    let losses: Vec<Shared> = losses.collect::<PyResult<_>>()?;
-    let loss = Loss::distance(word.name(), Snapshots::new(losses.clone()));
+    let snapshots: Vec<Snapshot> = snapshots.collect::<PyResult<_>>()?;
+    let losses = snapshots.iter().map(|at| Arc::clone(&at.loss)).collect();
+    let loss = Loss::distance(word.name(), Snapshots::<Shared>::new(losses));
     Ok(Loss {
-        clouds: Some(Clouds { space, losses }),
+        clouds: Some(Clouds { space, snapshots }),
         ..loss
     })
 }

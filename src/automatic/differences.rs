@@ -27,6 +27,8 @@ pub(super) struct Differences<'a, M> {
     values: &'a [f64],
     weights: Vec<f64>,
     centre: Vec<f64>,
+    /// Sizes Σⱼ |Jᵢⱼ xⱼ| of the terms of every row, which may cancel in its value.
+    terms: Vec<f64>,
 }
 
 /// Wrong derivative: its row and its column.
@@ -38,14 +40,19 @@ impl<'a, M: Map> Differences<'a, M> {
         x: &'a [f64],
         (sparsity, values): (&'a Sparsity, &'a [f64]),
     ) -> Self {
-        Self {
+        let mut differences = Self {
             map,
             x,
             sparsity,
             values,
             weights: weights(x),
             centre: evaluate(map, x),
-        }
+            terms: Vec::new(),
+        };
+        let sizes: Vec<f64> = x.iter().map(|x| x.abs()).collect();
+        let all: Vec<usize> = (0..x.len()).collect();
+        differences.terms = differences.sums(&all, &sizes, f64::abs);
+        differences
     }
 
     /// Checks the derivatives along all variables at once, or along groups of them. `read` says whether the map reads values
@@ -113,7 +120,7 @@ impl<'a, M: Map> Differences<'a, M> {
 
     /// Returns for every row whether the differences along these variables contradict its derivative at every step.
     fn contradictions(&self, group: &[usize]) -> Vec<bool> {
-        let claims = self.along(group);
+        let claims = self.sums(group, &self.weights, |value| value);
         let mut wrong = vec![true; claims.len()];
         for h in STEPS {
             let [plus, minus] = [h, -h].map(|h| {
@@ -125,7 +132,8 @@ impl<'a, M: Map> Differences<'a, M> {
                 let (plus, centre, minus) = (plus[row], self.centre[row], minus[row]);
                 let [right, left] = [(plus - centre) / h, (centre - minus) / h];
                 let size = right.abs().max(left.abs()).max(claims[row].abs());
-                let rounding = f64::EPSILON * plus.abs().max(minus.abs()) / h;
+                let size_of_terms = plus.abs().max(minus.abs()).max(self.terms[row]);
+                let rounding = f64::EPSILON * size_of_terms / h;
                 let margin = WRONG * size + 10.0 * rounding;
                 // At a kink any slope between those of both sides serves.
                 let above = claims[row] > right.max(left) + margin;
@@ -136,17 +144,17 @@ impl<'a, M: Map> Differences<'a, M> {
         wrong
     }
 
-    /// Returns the derivatives along these variables.
-    fn along(&self, group: &[usize]) -> Vec<f64> {
+    /// Returns Σⱼ f(Jᵢⱼ) wⱼ over these variables for every row i.
+    fn sums(&self, group: &[usize], weights: &[f64], f: impl Fn(f64) -> f64) -> Vec<f64> {
         let structure = &self.sparsity.structure;
-        let mut claims = vec![0.0; self.centre.len()];
+        let mut sums = vec![0.0; self.centre.len()];
         for &j in group {
             let range = structure.col_range(j);
             let rows = &structure.row_idx()[range.clone()];
             for (value, &i) in self.values[range].iter().zip(rows) {
-                claims[i] += value * self.weights[j];
+                sums[i] += f(*value) * weights[j];
             }
         }
-        claims
+        sums
     }
 }

@@ -62,7 +62,7 @@ impl Attempt {
             "the decrease that a direction predicts",
             predicted,
             predicted.is_finite(),
-            "let `Proposal::predicted` be −(∇f·η + ½ ηᵀGη), which stopping tests and step rules use",
+            "take shorter steps if the parameters have grown beyond all bounds; a direction of your own predicts −(∇f·η + ½ ηᵀGη)",
         )
     }
 

@@ -31,6 +31,7 @@ impl<'a> Carried<'a> {
     pub(crate) fn change_objective(&mut self) {
         if let Some(memory) = &mut self.memory {
             memory.departure = None;
+            memory.sampled = true;
         }
     }
 

@@ -45,6 +45,8 @@ pub(super) struct Memory {
     pub(super) last_scale: Option<f64>,
     /// Norm ‖∇‖ of the gradient at the start.
     first_gradient: Option<f64>,
+    /// Whether objectives change from step to step, so that their gradients tell nothing of the progress.
+    pub(super) sampled: bool,
     /// Remarks of the directions, without repetitions.
     pub(super) remarks: Vec<Remark>,
     /// Last accepted trial, until its end is linearised.
@@ -52,6 +54,9 @@ pub(super) struct Memory {
     /// Reason for the last failure at a trial point.
     pub(super) failure: Option<String>,
 }
+
+/// Largest relative gradient that counts where objectives change from step to step.
+const SAMPLED: f64 = 1e-2;
 
 impl Memory {
     pub(super) fn new(parameters: usize, in_first_phase: bool) -> Self {
@@ -65,6 +70,7 @@ impl Memory {
             steps: 0,
             last_scale: None,
             first_gradient: None,
+            sampled: false,
             remarks: Vec::new(),
             departure: None,
             failure: None,
@@ -126,7 +132,13 @@ impl Memory {
     /// Returns the gradient norm `gradient` relative to its value at the start of the run.
     pub(super) fn relative_gradient(&mut self, gradient: f64) -> f64 {
         let first = *self.first_gradient.get_or_insert(gradient);
-        if first > 0.0 { gradient / first } else { 0.0 }
+        let relative = if first > 0.0 { gradient / first } else { 0.0 };
+        // Iterations that count on progress would remain as rough as in a first step.
+        if self.sampled {
+            relative.min(SAMPLED)
+        } else {
+            relative
+        }
     }
 
     /// Records a remark unless it is a repetition.

@@ -38,7 +38,7 @@ pub use self::run::Run;
 pub use self::saved::Saved;
 pub(crate) use self::step_norm::{NO_EFFECT, StepNorm};
 pub use self::stop::Stop;
-pub(crate) use self::stopping::NO_DECREASE;
+pub(crate) use self::stopping::{NO_DECREASE, Rule};
 pub use self::stopping::{Test, Tolerances};
 pub use crate::saving::SaveError;
 
@@ -382,6 +382,13 @@ impl<'a> Descent<'a> {
         }
         setting.direction.check()?;
         self.step.check()?;
+        let judge = self.step.begin();
+        check::option(
+            "the first scale of a step rule that searches, with a direction that keeps momentum,",
+            judge.first().0,
+            judge.is_scheduled() || !setting.direction.needs_schedule(),
+            "take `Fixed` or `Decaying`",
+        )?;
         self.tolerances.check()
     }
 }

@@ -11,7 +11,7 @@ use super::point::Point;
 use super::remaining::Remaining;
 use super::remark::{Remark, runaway, suspicion};
 use super::stop::Stop;
-use super::stopping::{NO_DECREASE, Tolerances};
+use super::stopping::{NO_DECREASE, Rule, Tolerances, is_level};
 use crate::step::Judge;
 use crate::vector::norm;
 
@@ -24,6 +24,10 @@ pub(super) struct Progress {
     recorded: bool,
     best: Point,
     last: Option<Move>,
+    /// Largest [`Remaining::slope`] of the run.
+    steepest: f64,
+    /// Whether the last point was level for predictions whose size is not known.
+    level: bool,
     /// Step and decrease that remain at the current point, once computed.
     pub(super) remaining: Option<Remaining>,
     pub(super) history: Vec<Iterate>,
@@ -40,6 +44,8 @@ impl Progress {
             recorded: false,
             best: start.clone(),
             last: None,
+            steepest: 0.0,
+            level: true,
             remaining: None,
             history: Vec::new(),
         }
@@ -118,7 +124,11 @@ impl Progress {
         control: Control,
         scheduled: bool,
     ) -> Option<Stop> {
-        let rule = (self.natural, scheduled);
+        let rule = Rule {
+            natural: self.natural,
+            scheduled,
+            level: self.level,
+        };
         match control {
             Control::Stop => Some(Stop::Observer),
             Control::Continue => tolerances.test_history(&self.history, rule),
@@ -129,8 +139,11 @@ impl Progress {
     pub(super) fn test_remaining(
         &mut self,
         tolerances: &Tolerances,
-        remaining: Remaining,
+        mut remaining: Remaining,
     ) -> Option<Stop> {
+        self.steepest = self.steepest.max(remaining.slope);
+        remaining.steepest = self.steepest;
+        self.level = is_level(&self.history, &remaining);
         self.remaining = Some(remaining);
         tolerances.test_remaining(&self.history, &remaining)
     }

@@ -26,6 +26,13 @@ pub(crate) struct Remaining {
     /// Whether the metric is that of the loss, so that predictions have the right size even before the first
     /// step.
     pub(crate) scaled: bool,
+    /// Whether the step rule follows a schedule.
+    pub(crate) scheduled: bool,
+    /// Largest change of the objective, to first order, as one parameter changes by its own size. 0 where the size of predictions
+    /// is known.
+    pub(crate) slope: f64,
+    /// Largest such change at the points of the run so far.
+    pub(crate) steepest: f64,
     /// Rounding error of the objective at the point.
     pub(crate) rounding: f64,
     /// Parameter that may have lost its effect on the state.
@@ -55,6 +62,13 @@ impl Remaining {
                 path.at(1.0).map_or(f64::INFINITY, |p| scale * p.predicted)
             },
             scaled: matched,
+            slope: if matched {
+                0.0
+            } else {
+                norm.largest_slope(&at.exact)
+            },
+            steepest: 0.0,
+            scheduled: false,
             rounding: at.rounding,
             suspect: (norm.suspect(path.norms(), at.point.loss)).map(|j| at.chart.free[j]),
         })

@@ -123,6 +123,12 @@ impl StepNorm {
         (0..eta.len()).map(change).fold(0.0, f64::max)
     }
 
+    /// Returns the largest change of the objective, to first order, as one coordinate changes by its unit.
+    pub(crate) fn largest_slope(&self, gradient: &[f64]) -> f64 {
+        let terms = self.units.iter().zip(gradient);
+        terms.fold(0.0, |most, (unit, g)| most.max((unit * g).abs()))
+    }
+
     /// Returns the position of the first coordinate that had an effect on the state and may have lost it, given the current
     /// norms of the columns of L Z and the objective.
     pub(crate) fn suspect(&self, norms: &[f64], loss: f64) -> Option<usize> {

@@ -154,6 +154,17 @@ const UNPREDICTED: f64 = 1e-3;
 /// tolerance.
 const REMAINDER: f64 = 10.0;
 
+/// What the steps of a run say of their decreases.
+#[derive(Clone, Copy)]
+pub(crate) struct Rule {
+    /// First scale of the step rule.
+    pub(crate) natural: f64,
+    /// Whether the rule accepts every trial.
+    pub(crate) scheduled: bool,
+    /// Whether the gradient before the last step was that of a minimum, if the size of predictions is not known.
+    pub(crate) level: bool,
+}
+
 impl Tolerances {
     pub(crate) fn check(&self) -> Result<()> {
         for (what, value) in [
@@ -181,12 +192,10 @@ impl Tolerances {
 
     /// Returns the first test that the history passes. These tests need no direction at the current point.
     ///
-    /// `natural` is the first scale of the step rule, and `scheduled` says whether this rule accepts every trial.
-    pub(crate) fn test_history(
-        &self,
-        history: &[Iterate],
-        (natural, scheduled): (f64, bool),
-    ) -> Option<Stop> {
+    pub(crate) fn test_history(&self, history: &[Iterate], rule: Rule) -> Option<Stop> {
+        let Rule {
+            natural, scheduled, ..
+        } = rule;
         let (ratios, last) = (Ratios::of(history, None)?, history.last()?);
         if last.gradient != 0.0 && passes(ratios.gradient, self.gradient) {
             return Some(Stop::Gradient {
@@ -205,6 +214,7 @@ impl Tolerances {
         }
         // An increase, as by a fixed step, is no sign of convergence.
         if !silent
+            && rule.level
             && ratios.loss >= 0.0
             && passes(ratios.loss, self.loss)
             && self.ends_with_full_step(history, natural)
@@ -262,7 +272,8 @@ impl Tolerances {
         // the angle between r and that range. The prediction is trusted under three conditions: it is no increase, its
         // size is right (the metric is the loss's, or a step had the right length), and the quadratic model was valid
         // for the last step.
-        let sized = remaining.scaled || last.step.is_some_and(|step| step.settled);
+        let settled = last.step.is_some_and(|step| step.settled);
+        let sized = remaining.scaled || settled && is_level(history, remaining);
         let sound = remaining.decrease >= 0.0;
         let trusted = sound && sized && last.step.is_none_or(|step| !is_unpredicted(&step));
         if trusted && passes(ratios.decrease, self.decrease) {
@@ -274,13 +285,12 @@ impl Tolerances {
             return Some(Stop::Step { ratio: ratios.step });
         }
         let ratio = self.rests(history)?;
-        Some(
-            if sound && sized && self.is_exhausted(last.loss, remaining) {
-                Stop::Loss { ratio }
-            } else {
-                Stop::Rest { ratio }
-            },
-        )
+        match sound && sized && self.is_exhausted(last.loss, remaining) {
+            true => Some(Stop::Loss { ratio }),
+            // Momentum swings through small steps on its way.
+            false if remaining.scheduled => None,
+            false => Some(Stop::Rest { ratio }),
+        }
     }
 }
 
@@ -294,6 +304,25 @@ fn last_change(history: &[Iterate], natural: f64) -> Option<f64> {
 /// Returns whether a ratio is within a tolerance that is not turned off.
 fn passes(ratio: f64, tolerance: f64) -> bool {
     tolerance > 0.0 && ratio <= tolerance
+}
+
+/// First-order change of the objective by a change of one parameter by its own size that is left at a minimum: relative to the
+/// objective, and to the largest of the run.
+const LEVEL: [f64; 2] = [1e-3, 1e-6];
+
+/// Objective that is left of a perfect fit, relative to the largest of the run.
+const PERFECT: f64 = 1e-10;
+
+/// Returns whether the gradient is that of a minimum, for predictions whose size is not known.
+pub(crate) fn is_level(history: &[Iterate], remaining: &Remaining) -> bool {
+    // A direction that learns the curvature on its way may have learnt nothing yet of parameters in large units. Along steps that
+    // hardly move them the objective seems to be at its minimum.
+    let loss = history.last().map_or(0.0, |last| last.loss.abs());
+    let most = history
+        .iter()
+        .fold(0.0_f64, |most, i| most.max(i.loss.abs()));
+    remaining.slope <= (LEVEL[0] * loss).max(LEVEL[1] * remaining.steepest)
+        || loss <= PERFECT * most
 }
 
 /// Returns whether the last step brought at least half of the decrease that the undamped model predicted

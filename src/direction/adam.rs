@@ -84,6 +84,10 @@ impl Direction for Adam {
         )
     }
 
+    fn needs_schedule(&self) -> bool {
+        true
+    }
+
     fn needs_metric(&self) -> bool {
         false
     }

@@ -27,6 +27,8 @@ pub(super) struct Filtered {
     coefficients: Vec<f64>,
     /// Number of singular values above the cut-off.
     rank: usize,
+    /// Number of singular values that are no rounding.
+    known: usize,
     norms: Vec<f64>,
 }
 
@@ -42,8 +44,13 @@ pub(super) struct Scaled<'a> {
 }
 
 impl Filtered {
-    /// Decomposes a problem, where singular values up to `cutoff` times the largest one count as zero in undamped steps.
-    pub(super) fn new(problem: Scaled<'_>, weights: &Weights, cutoff: f64) -> Result<Self> {
+    /// Decomposes a problem. Singular values up to `cutoff` times the largest one count as zero in undamped steps, and those up to
+    /// `rounding` times the largest one are zero.
+    pub(super) fn new(
+        problem: Scaled<'_>,
+        weights: &Weights,
+        (cutoff, rounding): (f64, f64),
+    ) -> Result<Self> {
         let Scaled {
             augmented,
             norms,
@@ -84,8 +91,10 @@ impl Filtered {
             let quotient = |(image, value): (&f64, &f64)| image / value.max(f64::MIN_POSITIVE);
             coefficients = images.map(quotient).collect();
         }
+        let above = |limit: f64| values.iter().take_while(|v| **v > limit * largest).count();
         Ok(Self {
-            rank: values.iter().take_while(|v| **v > cutoff * largest).count(),
+            rank: above(cutoff.max(rounding)),
+            known: above(rounding),
             values,
             vectors,
             coefficients,
@@ -133,6 +142,13 @@ impl Path for Filtered {
 
     fn norms(&self) -> &[f64] {
         &self.norms
+    }
+
+    fn remark(&self) -> Option<String> {
+        (self.rank < self.known).then(|| {
+            "the cut-off leaves combinations of the parameters out of undamped steps: the data determine them, but they are not fitted"
+                .into()
+        })
     }
 }
 

@@ -44,7 +44,8 @@ use crate::model::adjoint::blocks;
 pub struct LeastSquares<'a> {
     /// Relative size below which a pivot of the scaled problem counts as zero.
     pub rank_tolerance: f64,
-    /// Singular values up to this fraction of the largest one are truncated in undamped steps, 0 by default.
+    /// Singular values up to this fraction of the largest one are truncated in undamped steps, 0 by default. A run that ends with
+    /// some left out says so in its report.
     ///
     /// They are those of the problem in coordinates where [`damping`](LeastSquares::damping) is the identity: of columns of unit
     /// length, of L Z itself, or relative to a prior. [`Proposal::rank`] is the number of those that are kept.
@@ -158,10 +159,9 @@ impl Finder for Reducer<'_> {
         match options.damping.weights(at, &self.system.norms)? {
             Weights::Diagonal(weights) if options.cutoff == 0.0 => self.system.weights = weights,
             weights => {
-                let cutoff = options.cutoff.max(options.rank_tolerance);
-                let filtered =
-                    Filtered::new(self.scaled(uneven.then_some(at.grad)), &weights, cutoff)?;
-                return Ok(Box::new(filtered));
+                let limits = (options.cutoff, options.rank_tolerance);
+                let scaled = self.scaled(uneven.then_some(at.grad));
+                return Ok(Box::new(Filtered::new(scaled, &weights, limits)?));
             }
         }
         Ok(Box::new(LeastSquaresPath(&mut self.system)))

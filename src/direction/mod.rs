@@ -176,6 +176,13 @@ pub trait Direction: Sync {
         true
     }
 
+    /// Returns whether the direction needs a step rule that follows a schedule, such as [`Fixed`](crate::step::Fixed).
+    ///
+    /// A direction that remembers where it came from may lead uphill, so that a search along it fails. The default returns false.
+    fn needs_schedule(&self) -> bool {
+        false
+    }
+
     /// Returns a short name for tables and messages.
     fn name(&self) -> &'static str;
 }

@@ -95,6 +95,10 @@ impl Direction for Momentum<'_> {
         self.inner.fits_batches()
     }
 
+    fn needs_schedule(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> &'static str {
         match self.nesterov {
             true => "Nesterov momentum",

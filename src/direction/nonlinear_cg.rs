@@ -166,6 +166,11 @@ impl Finder for Conjugate<'_> {
         let before = change.and_then(|change| self.state.before(at, &old, change));
         let mut path = self.inner.prepare(at)?;
         let p: Vec<f64> = path.at(0.0)?.eta.iter().map(|eta| -eta).collect();
+        // The gradient knows nothing of the curvature, and predicts less than a parabola along the line.
+        let remaining = match self.options.inner.needs_metric() {
+            true => path.undamped(),
+            false => None,
+        };
         let remark = path.remark();
         drop(path);
         let square = dot(at.grad, &p);
@@ -195,6 +200,7 @@ impl Finder for Conjugate<'_> {
         Ok(Box::new(ConjugatePath {
             eta: d.iter().map(|d| guess * d).collect(),
             slope: guess * slope,
+            remaining,
             remark,
         }))
     }
@@ -267,6 +273,8 @@ impl State {
 struct ConjugatePath {
     eta: Vec<f64>,
     slope: f64,
+    /// Undamped step of the inner direction, which tells what remains to gain in all directions.
+    remaining: Option<Proposal>,
     remark: Option<String>,
 }
 
@@ -282,7 +290,7 @@ impl Path for ConjugatePath {
     }
 
     fn undamped(&mut self) -> Option<Proposal> {
-        self.at(0.0).ok()
+        self.remaining.clone().or_else(|| self.at(0.0).ok())
     }
 
     fn remark(&self) -> Option<String> {

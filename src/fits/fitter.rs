@@ -3,7 +3,7 @@
 use super::local::Local;
 use super::objective::Rules;
 use crate::automatic::Formula;
-use crate::descent::{Counts, Iterate, Move, NO_DECREASE, NO_EFFECT, PROBE, Remaining, Stop};
+use crate::descent::{Counts, Iterate, Move, NO_DECREASE, NO_EFFECT, PROBE, Remaining, Rule, Stop};
 use crate::error::Result;
 use crate::step::{Judge, Trial, TrustRatio, TrustRegion, Verdict};
 
@@ -11,7 +11,11 @@ use crate::step::{Judge, Trial, TrustRatio, TrustRegion, Verdict};
 const REMEMBERED: usize = 7;
 
 /// First scale of the step rule.
-const NATURAL: f64 = 1.0;
+const RULE: Rule = Rule {
+    natural: 1.0,
+    scheduled: false,
+    level: true,
+};
 
 /// Descent with buffers for one fit after another.
 ///
@@ -72,7 +76,7 @@ impl<'a, F: Formula, const N: usize> Fitter<'a, F, N> {
             }
             self.record(steps);
             let tolerances = &self.local.rules.tolerances;
-            if let Some(stop) = tolerances.test_history(&self.history, (NATURAL, false)) {
+            if let Some(stop) = tolerances.test_history(&self.history, RULE) {
                 break stop;
             }
             match self.advance(&mut judge) {
@@ -179,6 +183,9 @@ impl<'a, F: Formula, const N: usize> Fitter<'a, F, N> {
                 None => f64::INFINITY,
             },
             scaled: true,
+            slope: 0.0,
+            steepest: 0.0,
+            scheduled: false,
             rounding: self.local.here.rounding,
             suspect: suspect.map(|position| self.local.free[position]),
         }

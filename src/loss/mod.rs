@@ -15,7 +15,7 @@ mod softmax;
 mod sum;
 mod transport;
 
-pub use self::cloud::{Kernel, KernelDiscrepancy, SlicedTransport, Snapshots};
+pub use self::cloud::{Kernel, KernelDiscrepancy, Matched, SlicedTransport, Snapshots};
 pub use self::divergence::Divergence;
 pub use self::error::Error;
 pub use self::fisher::{Fisher, Predictive, Scores};

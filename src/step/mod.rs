@@ -2,6 +2,7 @@
 //!
 //! A rule judges trials and evaluates nothing itself, so that one loop serves all rules.
 
+mod annealed;
 mod armijo;
 mod decaying;
 mod fixed;
@@ -10,6 +11,7 @@ mod interval;
 mod strong_wolfe;
 mod trust_ratio;
 
+pub use self::annealed::Annealed;
 pub use self::armijo::Armijo;
 pub use self::decaying::Decaying;
 pub use self::fixed::Fixed;

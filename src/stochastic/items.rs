@@ -50,6 +50,15 @@ pub trait Items: Sync {
     /// # Errors
     /// Fails if the items cannot be prepared.
     fn batch<'a>(&'a self, chosen: &[usize]) -> Result<MiniBatch<'a>>;
+
+    /// Checks the items at the start θ of a run, once. The default accepts all.
+    ///
+    /// # Errors
+    /// Fails with what is wrong.
+    fn check(&self, theta: &[f64]) -> Result<()> {
+        let _ = theta;
+        Ok(())
+    }
 }
 
 /// Model, loss and metric of some items.

@@ -1,7 +1,7 @@
 //! Observations of a formula as items.
 
 use super::items::{Items, MiniBatch};
-use crate::automatic::{Curve, Formula, Scalar};
+use crate::automatic::{Curve, Error, Formula, Scalar};
 use crate::check;
 use crate::error::Result;
 use crate::loss::Observations;
@@ -52,6 +52,22 @@ impl<F: Formula> Items for Measured<'_, F> {
         self.formula.dims().1
     }
 
+    /// Checks that [`rows`](Formula::rows) gives the values of the formula.
+    fn check(&self, theta: &[f64]) -> Result<()> {
+        let mut values = vec![f64::NAN; self.count()];
+        self.formula.values(theta, &mut values);
+        let size = values.iter().fold(0.0_f64, |size, v| size.max(v.abs()));
+        for i in [self.count() / 2, self.count() - 1] {
+            let mut one = [f64::NAN];
+            let known = self.formula.rows(theta, i, &mut one);
+            // A value that is no number is found where a batch is computed.
+            if known && (one[0] - values[i]).abs() > AGREE * size {
+                return Err(Error::Rows { row: i }.into());
+            }
+        }
+        Ok(())
+    }
+
     fn batch<'a>(&'a self, chosen: &[usize]) -> Result<MiniBatch<'a>> {
         // A weight w of ½ r²/σ² is that of the deviation σ/√w.
         check::chosen(chosen, self.count())?;
@@ -67,6 +83,9 @@ impl<F: Formula> Items for Measured<'_, F> {
         Ok(MiniBatch::new(Curve::new(formula), loss))
     }
 }
+
+/// Largest difference of a value in its two forms, relative to the largest value, that counts as rounding.
+const AGREE: f64 = 1e-8;
 
 /// Some values of a formula.
 struct Chosen<'f, F> {

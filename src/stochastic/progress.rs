@@ -33,8 +33,10 @@ pub(super) struct Progress<'a> {
 /// Sums over the batches of one epoch.
 #[derive(Default)]
 struct Sums {
-    /// Sum of the objectives.
+    /// Sum of the objectives, each times the number of items of its batch.
     objectives: f64,
+    /// Number of items.
+    items: usize,
     /// Number of batches on which no step was accepted.
     rejected: usize,
     /// Number of those for whose objectives the parameters are a minimum.
@@ -72,7 +74,8 @@ impl<'a> Progress<'a> {
             self.chosen = chosen.to_vec();
         }
         let stepped = descent.carry(&self.theta, &mut self.carried)?;
-        self.epoch.objectives += stepped.before;
+        self.epoch.objectives += chosen.len() as f64 * stepped.before;
+        self.epoch.items += chosen.len();
         self.counts += stepped.counts;
         match stepped.theta {
             Some(theta) => {
@@ -98,7 +101,7 @@ impl<'a> Progress<'a> {
         self.history.push(Epoch {
             epoch: self.history.len() + 1,
             theta: self.theta.clone(),
-            mean: sums.objectives / batches as f64,
+            mean: sums.objectives / sums.items as f64,
             objective: None,
             steps: self.steps,
             rejected: self.rejected,

@@ -11,7 +11,7 @@ use crate::direction::{Direction, LeastSquares};
 use crate::error::Result;
 use crate::linalg::{Backend, Cpu};
 use crate::prior::Prior;
-use crate::step::{Decaying, StepRule, TrustRatio};
+use crate::step::{Annealed, Decaying, StepRule, TrustRatio};
 
 /// Minimisation of Σ fᵢ(θ) + R(θ) by steps on batches of the items i.
 ///
@@ -19,9 +19,10 @@ use crate::step::{Decaying, StepRule, TrustRatio};
 /// so that priors, dampings and scales keep their meaning with every size. Direction and step rule are those of a
 /// [`Descent`], and carry what they remember from batch to batch: a batch of all items makes the steps of a [`Descent`].
 ///
-/// The default direction is that of a [`Descent`]. The default step rule is [`Decaying`], and that of a [`Descent`] for batches of all
-/// items: a rule that judges trials sees their own batch alone, accepts what fits its noise, and does not settle. A natural direction
-/// needs batches of several times as many data as there are parameters, since its metric is that of the batch.
+/// The default direction is that of a [`Descent`]. The default step rule is [`Annealed`] for directions with a metric, [`Decaying`] for
+/// others, and that of a [`Descent`] for batches of all items. A rule that judges trials sees their own batch alone, accepts what fits
+/// its noise, and would not settle if its steps did not shrink. A natural direction needs batches of several times as many data as there
+/// are parameters, since its metric is that of the batch.
 /// [`StrongWolfe`](crate::step::StrongWolfe) searches along the objective of one batch, which pays on all items only. Stopping tests
 /// are off. With [`Gradient`](crate::direction::Gradient) and a
 /// [`Fixed`](crate::step::Fixed) step the method is stochastic gradient descent.
@@ -94,7 +95,8 @@ impl<'a> Stochastic<'a> {
         self
     }
 
-    /// Sets the step rule, [`Decaying`] by default, or [`TrustRatio`] if a batch holds all items.
+    /// Sets the step rule. The default is [`Annealed`] for directions with a metric, [`Decaying`] for others, and [`TrustRatio`] if a
+    /// batch holds all items.
     #[must_use]
     pub fn step(mut self, step: &'a dyn StepRule) -> Self {
         self.step = Some(step);
@@ -105,6 +107,10 @@ impl<'a> Stochastic<'a> {
     fn rule(&self) -> &'a dyn StepRule {
         match self.step {
             Some(step) => step,
+            None if self.direction.needs_schedule() => Decaying::STANDARD,
+            None if self.size < self.items.count() && self.direction.needs_metric() => {
+                Annealed::STANDARD
+            }
             None if self.size < self.items.count() => Decaying::STANDARD,
             None => TrustRatio::STANDARD,
         }
@@ -277,6 +283,7 @@ impl<'a> Stochastic<'a> {
             self.averaged <= self.epochs,
             "average at most all epochs",
         )?;
-        check::length("the start θ", theta.len(), self.items.param_dim())
+        check::length("the start θ", theta.len(), self.items.param_dim())?;
+        self.items.check(theta)
     }
 }

@@ -2,14 +2,14 @@
 
 use crate::stochastic::parabola;
 use crate::support::gap;
-use pullback::automatic::Curve;
+use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::descent::Control;
 use pullback::direction::{Adam, Gradient, Momentum};
 use pullback::loss::Observations;
 use pullback::prior::Tikhonov;
 use pullback::step::{Decaying, Fixed, Judge, Trial, TrustRatio, Verdict};
 use pullback::stochastic::{Ending, Epoch, Items, Measured, Stochastic};
-use pullback::{Descent, Direction, Noise, StepRule};
+use pullback::{Descent, Direction, Noise, StepRule, random};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Returns the minimum of the objective of all data.
@@ -173,4 +173,92 @@ fn gradients_of_small_batches_have_the_whole_gradient_as_their_mean() {
             .for_each(|(m, g)| *m += share * g);
     }
     assert!(gap(&mean, &whole) < 1e-12, "{mean:?}, {whole:?}");
+}
+
+/// Two exponentials at many times.
+struct Decays {
+    times: Vec<f64>,
+    /// Whether `rows` takes the wrong times.
+    shifted: bool,
+}
+
+impl Formula for Decays {
+    fn dims(&self) -> (usize, usize) {
+        (self.times.len(), 4)
+    }
+
+    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        self.from(theta, 0, out);
+    }
+
+    fn rows<S: Scalar>(&self, theta: &[S], first: usize, out: &mut [S]) -> bool {
+        self.from(theta, if self.shifted { 0 } else { first }, out);
+        true
+    }
+}
+
+impl Decays {
+    fn new(count: usize, shifted: bool) -> Self {
+        let times = (0..count).map(|i| 5.0 * i as f64 / count as f64);
+        Self {
+            times: times.collect(),
+            shifted,
+        }
+    }
+
+    fn from<S: Scalar>(&self, theta: &[S], first: usize, out: &mut [S]) {
+        for (y, t) in out.iter_mut().zip(&self.times[first..]) {
+            *y = theta[0] * (theta[1] * -t).exp() + theta[2] * (theta[3] * -t).exp();
+        }
+    }
+
+    /// Noisy values of the truth.
+    fn data(&self) -> (Vec<f64>, Noise) {
+        let count = self.times.len();
+        let mut data = vec![0.0; count];
+        self.from(&[1.0, 0.3, 2.0, 2.0], 0, &mut data);
+        let errors = random::normal(count, 1, 0);
+        data.iter_mut().zip(errors).for_each(|(d, e)| *d += 0.1 * e);
+        (data, Noise::uniform(count, 0.1).unwrap())
+    }
+}
+
+#[test]
+fn default_steps_lead_to_the_minimum_from_afar_with_every_seed() {
+    let decays = Decays::new(10_000, false);
+    let (data, noise) = decays.data();
+    let items = Measured::new(&decays, data, &noise).unwrap();
+    for (size, epochs) in [(100, 2), (1000, 10), (5000, 40)] {
+        for seed in 0..8 {
+            let stochastic = Stochastic::new(&items, size).epochs(epochs).seed(seed);
+            let report = stochastic.evaluate().run(&[0.5, 0.1, 1.0, 1.0], |_| ());
+            let report = report.unwrap();
+            let objective = report.history.last().unwrap().objective.unwrap();
+            // The minimum is 5.094e3.
+            assert!(objective < 5.2e3, "{size}, {seed}: {objective:e}");
+        }
+    }
+}
+
+#[test]
+fn rows_that_are_not_the_values_are_found() {
+    let decays = Decays::new(50, true);
+    let (data, noise) = decays.data();
+    let items = Measured::new(&decays, data, &noise).unwrap();
+    let error = Stochastic::new(&items, 10).run(&[0.5, 0.1, 1.0, 1.0], |_| ());
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("`rows` and `values` disagree"), "{text}");
+}
+
+#[test]
+fn means_of_epochs_count_every_item_once() {
+    let (formula, data, noise) = parabola(11, true);
+    let items = Measured::new(&formula, data, &noise).unwrap();
+    let still = Fixed { scale: 1e-300 };
+    let stochastic = Stochastic::new(&items, 4).direction(&Gradient).step(&still);
+    let report = stochastic.clone().epochs(3).run(&[0.0; 3], |_| ()).unwrap();
+    let expected = stochastic.objective(&[0.0; 3]).unwrap();
+    for epoch in &report.history {
+        assert!((epoch.mean / expected - 1.0).abs() < 1e-12, "{epoch}");
+    }
 }

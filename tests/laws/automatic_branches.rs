@@ -255,6 +255,19 @@ formula!(Clipped, 2, 2, |t, o| {
     o[1] = S::from(0.0).sqrt() * t[0] + t[0];
 });
 
+formula!(Helix, 2, 2, |t, o| {
+    let turn = if t[0].value() < 0.0 { 0.5 } else { 0.0 };
+    o[0] = t[1] / t[0] + turn;
+    o[1] = ((t[0] * t[0] + t[1] * t[1]).sqrt() - 1.0) * 10.0;
+});
+
+/// A value that vanishes as the difference of larger terms has their rounding, beside which a tiny derivative is not seen.
+#[test]
+fn a_tiny_derivative_of_a_cancelling_value_is_not_lost() {
+    let slopes = last_slopes(Helix, &[&[-1.0, 1e-9]]).unwrap();
+    assert!((slopes[1][1] / 1e-8 - 1.0).abs() < 1e-6, "{slopes:?}");
+}
+
 #[test]
 fn an_undefined_derivative_is_no_zero() {
     for (found, row) in [

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use crate::support::gaussians::scattered;
 use crate::support::{column, gap};
+use pullback::automatic::Scalar;
 use pullback::faer::MatRef;
 use pullback::loss::{Kernel, KernelDiscrepancy, SlicedTransport, Snapshots};
-use pullback::{Loss, random, verify};
+use pullback::models::{Draws, Map, PushForward};
+use pullback::{Descent, Loss, random, verify};
 use serde_json::Value;
 
 /// All losses of data in ℝᵈ.
@@ -228,4 +230,57 @@ fn a_shared_loss_is_the_loss_itself() {
     let checks = verify::loss(&shared, &cloud, 1).unwrap();
     assert!(checks.passed(), "{checks}");
     assert!(shared.check(&cloud[1..]).is_err());
+}
+
+/// x = a + b z.
+struct Affine;
+
+impl Map for Affine {
+    fn dims(&self) -> (usize, usize, usize) {
+        (1, 1, 2)
+    }
+
+    fn map<S: Scalar>(&self, z: &[f64], theta: &[S], x: &mut [S]) {
+        x[0] = theta[0] + theta[1] * z[0];
+    }
+}
+
+#[test]
+fn fits_do_not_depend_on_the_units_of_points() {
+    let model = PushForward::new(Affine, Draws::normal(300, 1, 1).unwrap()).unwrap();
+    let data = random::normal(400, 2, 0);
+    for kernel in [
+        None,
+        Some(Kernel::Energy),
+        Some(Kernel::Gaussian(1.0)),
+        Some(Kernel::InverseMultiquadric(1.0)),
+    ] {
+        let fit = |unit: f64| {
+            let kernel = kernel.map(|kernel| match kernel {
+                Kernel::Gaussian(width) => Kernel::Gaussian(unit * width),
+                Kernel::InverseMultiquadric(width) => Kernel::InverseMultiquadric(unit * width),
+                Kernel::Energy => Kernel::Energy,
+            });
+            let data: Vec<f64> = data.iter().map(|y| unit * (10.0 + y)).collect();
+            let loss: Box<dyn Loss> = match kernel {
+                None => Box::new(SlicedTransport::new(1, data).unwrap()),
+                Some(kernel) => Box::new(KernelDiscrepancy::new(1, data, kernel).unwrap()),
+            };
+            let descent = Descent::new(&model, loss.as_ref());
+            let report = descent.run(&[11.0 * unit, 2.0 * unit], |_| ()).unwrap();
+            assert!(
+                report.converged() && report.iterations() <= 100,
+                "{kernel:?} at {unit:e}: {report}"
+            );
+            report.theta.iter().map(|t| t / unit).collect::<Vec<f64>>()
+        };
+        let plain = fit(1.0);
+        assert!(
+            (plain[0] - 10.0).abs() < 0.1 && (plain[1] - 1.0).abs() < 0.15,
+            "{kernel:?}: {plain:?}"
+        );
+        for unit in [1e-6, 1e6] {
+            assert!(gap(&fit(unit), &plain) < 1e-6, "{kernel:?} at {unit:e}");
+        }
+    }
 }

@@ -11,3 +11,4 @@ mod quasi_newton;
 mod sums;
 #[path = "../support/mod.rs"]
 mod support;
+mod verdicts;

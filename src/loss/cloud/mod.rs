@@ -1,14 +1,17 @@
 //! Losses that compare two samples: the particles of the state, and points that are not paired with them.
 
 mod discrepancy;
+mod distances;
 mod kernel;
 mod line;
+mod matched;
 mod pairs;
 mod sliced;
 mod snapshots;
 
 pub use self::discrepancy::KernelDiscrepancy;
 pub use self::kernel::Kernel;
+pub use self::matched::Matched;
 pub use self::sliced::SlicedTransport;
 pub use self::snapshots::Snapshots;
 
@@ -16,7 +19,7 @@ use super::{Loss, Misfit};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::Backend;
-use crate::metric::{Metric, SampledWasserstein, count};
+use crate::metric::{Metric, Particles, SampledWasserstein, count};
 
 /// Points of a sample in ℝᵈ, one after the other.
 struct Sample {
@@ -61,8 +64,13 @@ fn check_state(space: usize, rho: &[f64]) -> Result<()> {
     count(space, rho).map(drop)
 }
 
-/// Returns the metric that a loss on clouds names: quadratic potentials, and the gradient of the loss.
+/// Returns the Wasserstein metric of clouds for a loss: on a line that of labelled particles, and otherwise that of quadratic
+/// potentials and the gradient of the loss.
 fn own_metric<'a>(loss: &'a dyn Loss, space: usize) -> Box<dyn Metric + 'a> {
+    // On a line every field is a gradient.
+    if space == 1 {
+        return Box::new(Particles::new(1));
+    }
     let metric = SampledWasserstein::new(space);
     Box::new(metric.field(|cloud, out| loss.gradient(cloud, out)))
 }
@@ -71,6 +79,8 @@ fn own_metric<'a>(loss: &'a dyn Loss, space: usize) -> Box<dyn Metric + 'a> {
 struct Compared {
     value: f64,
     covector: Vec<f64>,
+    /// Rounding of the means, which nearly cancel close to a match, and what a descent cannot resolve.
+    rounding: f64,
 }
 
 impl Misfit for Compared {
@@ -80,5 +90,9 @@ impl Misfit for Compared {
 
     fn covector(&self, _: &dyn Backend) -> Result<Vec<f64>> {
         Ok(self.covector.clone())
+    }
+
+    fn rounding(&self) -> f64 {
+        self.rounding
     }
 }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::Kernel;
+use super::distances::distances;
 use crate::vector::dot;
 
 /// Particles of a task. The number is fixed, so that sums do not depend on the number of threads.
@@ -19,6 +20,9 @@ pub(super) struct Pairs<'a> {
 impl Pairs<'_> {
     /// Returns Σₙ Σₘ k(xₙ, yₘ), and adds `factor` times its derivative by the first argument of k to `gradient`.
     pub(super) fn sum(&self, factor: f64, gradient: &mut [f64]) -> f64 {
+        if self.space == 1 && self.kernel == Kernel::Energy {
+            return -distances(self.x, self.y, -factor, gradient);
+        }
         let size = BLOCK * self.space;
         let tasks = self.x.par_chunks(size).zip(gradient.par_chunks_mut(size));
         let sums: Vec<f64> = tasks
@@ -46,6 +50,32 @@ impl Pairs<'_> {
             }
         }
         total
+    }
+
+    /// Returns Σₙ Σₘ ∣∂k(xₙ, yₘ)/∂x∣ and Σₙ Σₘ ∣xₙ − yₘ∣.
+    pub(super) fn pull(&self) -> [f64; 2] {
+        if self.kernel == Kernel::Energy {
+            // The pull is 1 at every distance.
+            let pairs = (self.x.len() / self.space) * (self.y.len() / self.space);
+            return [pairs as f64, -self.sum(0.0, &mut vec![0.0; self.x.len()])];
+        }
+        let blocks = self.x.par_chunks(BLOCK * self.space);
+        let sums = blocks.map(|x| {
+            let mut sums = [0.0; 2];
+            for x in x.chunks_exact(self.space) {
+                for y in self.y.chunks_exact(self.space) {
+                    let square: f64 = x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum();
+                    let [_, slope, _] = self.kernel.derivatives(square);
+                    let distance = square.sqrt();
+                    sums[0] += 2.0 * slope.abs() * distance;
+                    sums[1] += distance;
+                }
+            }
+            sums
+        });
+        let sums: Vec<[f64; 2]> = sums.collect();
+        sums.iter()
+            .fold([0.0; 2], |all, one| [all[0] + one[0], all[1] + one[1]])
     }
 
     /// Adds `factor` times Σₘ ∇ₓ²k(xₙ, yₘ) (vₙ − wₘ) to `out` for every n, and for several changes v and w, those of every particle

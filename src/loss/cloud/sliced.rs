@@ -130,6 +130,7 @@ impl SlicedTransport {
         Compared {
             value: factor * sum,
             covector,
+            rounding: 0.0,
         }
     }
 }
@@ -168,7 +169,8 @@ impl Loss for SlicedTransport {
         gradient_of(self, rho, out);
     }
 
-    /// Returns the sampled Wasserstein metric with quadratic potentials and the field of the gradient.
+    /// Returns the Wasserstein metric of the cloud: on a line that of all fields, and otherwise with quadratic potentials and the field
+    /// of the gradient.
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
         Some(own_metric(self, self.space))
     }

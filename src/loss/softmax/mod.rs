@@ -34,6 +34,8 @@ pub struct Softmax {
     classes: usize,
     labels: Vec<usize>,
     weight: f64,
+    /// Names of the samples for messages, if they are not their places.
+    numbers: Vec<usize>,
 }
 
 impl Softmax {
@@ -59,6 +61,7 @@ impl Softmax {
             classes,
             labels,
             weight: 1.0,
+            numbers: Vec::new(),
         })
     }
 
@@ -76,6 +79,12 @@ impl Softmax {
     #[must_use]
     pub fn mean(mut self) -> Self {
         self.weight = (self.labels.len() as f64).recip();
+        self
+    }
+
+    /// Sets the names of the samples for messages.
+    pub(crate) fn numbered(mut self, numbers: &[usize]) -> Self {
+        self.numbers = numbers.to_vec();
         self
     }
 
@@ -124,7 +133,8 @@ impl Softmax {
     /// Returns the root of w (diag p − p pᵀ) at ρ.
     fn root(&self, rho: &[f64]) -> Result<SoftmaxRoot> {
         self.check(rho)?;
-        Ok(SoftmaxRoot::new(self.classes, self.weight, self.roots(rho)))
+        let root = SoftmaxRoot::new(self.classes, self.weight, self.roots(rho));
+        Ok(root.numbered(&self.numbers))
     }
 }
 

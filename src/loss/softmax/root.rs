@@ -19,6 +19,8 @@ pub(super) struct SoftmaxRoot {
     weight: f64,
     /// r = √p for all samples.
     roots: Vec<f64>,
+    /// Names of the samples for messages, if they are not their places.
+    numbers: Vec<usize>,
 }
 
 /// Norm of the part of a covector outside the range of Lᵀ, relative to the covector, that counts as rounding.
@@ -31,7 +33,14 @@ impl SoftmaxRoot {
             classes,
             weight: weight.sqrt(),
             roots,
+            numbers: Vec::new(),
         }
+    }
+
+    /// Sets the names of the samples for messages.
+    pub(super) fn numbered(mut self, numbers: &[usize]) -> Self {
+        self.numbers = numbers.to_vec();
+        self
     }
 
     /// Returns the batch with the columns f(column), where f maps the entries of a sample, given its r, in place.
@@ -106,7 +115,8 @@ impl Root for SoftmaxRoot {
             });
         }
         if let Some(entry) = y.iter().position(|y| !y.is_finite()) {
-            let (sample, label) = (entry / self.classes, entry % self.classes);
+            let (place, label) = (entry / self.classes, entry % self.classes);
+            let sample = self.numbers.get(place).copied().unwrap_or(place);
             return Err(loss::Error::Impossible { sample, label }.into());
         }
         Ok(y)

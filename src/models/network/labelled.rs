@@ -80,6 +80,7 @@ impl Items for Labelled<'_> {
         let labels = chosen.iter().map(|&n| labels[n]).collect();
         // The mean over a batch is the mean over all samples on average.
         let loss = Softmax::new(network.outputs(), labels)?.mean();
+        let loss = loss.numbered(chosen);
         let batch = MiniBatch::new(network, loss.clone());
         Ok(match self.scores {
             Scores::Expected => batch,

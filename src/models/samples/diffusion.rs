@@ -15,9 +15,9 @@ pub trait Diffusion: Sync {
     /// Writes x(0) to `x`, given independent normal numbers z. It may depend on θ.
     fn start<S: Scalar>(&self, z: &[f64], theta: &[S], x: &mut [S]);
 
-    /// Writes the drift a to `out`.
+    /// Writes the drift a to `out`, all d entries. Assign an entry before you add to it.
     fn drift<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]);
 
-    /// Writes B to `out`, d entries for each noise, one noise after the other.
+    /// Writes B to `out`, d entries for each noise, one noise after the other, zeros too. Assign an entry before you add to it.
     fn noise<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]);
 }

@@ -49,6 +49,9 @@ impl<'a, S: Scalar, D: Diffusion> Walk<'a, S, D> {
     /// Moves x over a step h from t, with one normal number for each noise.
     pub(super) fn step(&mut self, scheme: Scheme, (t, h): (f64, f64), normals: &[f64]) {
         let (d, root) = (self.x.len(), h.sqrt());
+        // An entry that is not written must not keep what it was in the step before.
+        self.drift.fill(S::from(f64::NAN));
+        self.noise.fill(S::from(f64::NAN));
         self.diffusion
             .drift(t, &self.x, self.theta, &mut self.drift);
         self.diffusion
@@ -99,6 +102,7 @@ impl<'a, S: Scalar, D: Diffusion> Walk<'a, S, D> {
             for ((place, x), v) in self.place.iter_mut().zip(&self.x).zip(along) {
                 *place = *x + *v * length * sign;
             }
+            self.moved[side].fill(S::from(f64::NAN));
             self.diffusion
                 .noise(t, &self.place, self.theta, &mut self.moved[side]);
         }
@@ -115,6 +119,7 @@ pub(super) fn noncommuting<D: Diffusion>(
     let (d, m, _) = diffusion.dims();
     let mut walk = Walk::new(diffusion, theta);
     walk.x.copy_from_slice(x);
+    walk.noise.fill(f64::NAN);
     diffusion.noise(t, x, theta, &mut walk.noise);
     let columns: Vec<Vec<f64>> = walk.noise.chunks_exact(d).map(<[f64]>::to_vec).collect();
     // The derivatives of all noises along every one. Their differences move x by ε^⅓ times its size, or that of a step of the noise.
