@@ -20,6 +20,8 @@ use crate::vector::norm;
 pub(super) struct Progress {
     /// First scale of the step rule at the start of the run.
     natural: f64,
+    /// Whether the step rule follows a schedule and accepts every trial.
+    scheduled: bool,
     /// Whether the current point is in the history.
     recorded: bool,
     best: Point,
@@ -38,9 +40,10 @@ pub(super) struct Progress {
 const EQUAL: f64 = 1e-10;
 
 impl Progress {
-    pub(super) fn new(start: &Point, natural: f64) -> Self {
+    pub(super) fn new(start: &Point, judge: &dyn Judge) -> Self {
         Self {
-            natural,
+            natural: judge.first().0,
+            scheduled: judge.is_scheduled(),
             recorded: false,
             best: start.clone(),
             last: None,
@@ -116,17 +119,10 @@ impl Progress {
     }
 
     /// Returns the reason to stop after a recorded point, if there is one.
-    ///
-    /// `scheduled` says whether the step rule accepts every trial.
-    pub(super) fn stop(
-        &self,
-        tolerances: &Tolerances,
-        control: Control,
-        scheduled: bool,
-    ) -> Option<Stop> {
+    pub(super) fn stop(&self, tolerances: &Tolerances, control: Control) -> Option<Stop> {
         let rule = Rule {
             natural: self.natural,
-            scheduled,
+            scheduled: self.scheduled,
             level: self.level,
         };
         match control {
@@ -143,6 +139,7 @@ impl Progress {
     ) -> Option<Stop> {
         self.steepest = self.steepest.max(remaining.slope);
         remaining.steepest = self.steepest;
+        remaining.scheduled = self.scheduled;
         self.level = is_level(&self.history, &remaining);
         self.remaining = Some(remaining);
         tolerances.test_remaining(&self.history, &remaining)

@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
         let state = problem.start(theta, rho, &mut memory)?;
         let judge = descent.step.begin();
         Ok(Self {
-            progress: Progress::new(&state.point, judge.first().0),
+            progress: Progress::new(&state.point, judge.as_ref()),
             finder: problem.setting.direction.begin(),
             problem,
             rule: descent.step,
@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
             let control = observer(snapshot);
             // If steps in the first metric become negligible, only the phase of this metric ends, not the
             // run.
-            let stop = (self.progress).stop(&self.tolerances, control, self.judge.is_scheduled());
+            let stop = self.progress.stop(&self.tolerances, control);
             ending = stop.filter(|s| !(switched && s.is_rest()));
         }
         let mut search = Search {

@@ -66,8 +66,6 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             let scale = (self.progress).remaining_scale(self.judge.as_ref(), matched);
             let remaining = Remaining::new(at, path.as_mut(), (&step_norm, scale), matched);
             let suspect = remaining.and_then(|r| r.suspect);
-            let scheduled = self.judge.is_scheduled();
-            let remaining = remaining.map(|r| Remaining { scheduled, ..r });
             let stop = remaining.and_then(|r| self.progress.test_remaining(self.tolerances, r));
             let vanished = (size == 0.0).then_some(Stop::Gradient { ratio: 0.0 });
             if let Some(stop) = stop.or(vanished) {
