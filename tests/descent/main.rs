@@ -49,6 +49,7 @@ mod standard_errors;
 mod stochastic;
 mod stochastic_memory;
 mod stochastic_rules;
+mod stochastic_saved;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;
