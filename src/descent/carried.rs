@@ -91,6 +91,8 @@ pub(crate) struct Stepped {
     pub(crate) before: f64,
     /// Parameters after the step, or None if no trial was accepted.
     pub(crate) theta: Option<Vec<f64>>,
+    /// State at the end of the step.
+    pub(crate) rho: Vec<f64>,
     /// Reason why there was no step.
     pub(crate) stop: Option<Stop>,
     /// Cost of the step.
@@ -98,12 +100,17 @@ pub(crate) struct Stepped {
 }
 
 impl Descent<'_> {
-    /// Takes one step from `theta` with what is carried from other objectives.
+    /// Takes one step from `theta` with what is carried from other objectives, and with an optional guess of the state there.
     ///
     /// # Errors
     /// Fails as [`run`](Self::run) does.
-    pub(crate) fn carry(&self, theta: &[f64], carried: &mut Carried<'_>) -> Result<Stepped> {
-        let mut run = Run::new(self, theta, None)?;
+    pub(crate) fn carry(
+        &self,
+        theta: &[f64],
+        rho: Option<&[f64]>,
+        carried: &mut Carried<'_>,
+    ) -> Result<Stepped> {
+        let mut run = Run::new(self, theta, rho)?;
         // A new run has counted the first state.
         let counts = run.memory.counts;
         if let Some(memory) = carried.memory.take() {
@@ -121,6 +128,7 @@ impl Descent<'_> {
         Ok(Stepped {
             before,
             theta: moved.then(|| run.theta().to_vec()),
+            rho: run.rho().to_vec(),
             stop,
             counts: run.problem.counts(&run.memory, None),
         })

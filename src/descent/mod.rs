@@ -254,8 +254,13 @@ impl<'a> Descent<'a> {
     /// # Errors
     /// Fails if an input is invalid, or if the objective cannot be computed or is not finite.
     pub fn objective(&self, theta: &[f64]) -> Result<f64> {
+        self.objective_from(theta, None)
+    }
+
+    /// Computes the objective with an optional guess of the state.
+    pub(crate) fn objective_from(&self, theta: &[f64], rho: Option<&[f64]>) -> Result<f64> {
         self.check(theta)?;
-        Problem::new(self.setting.clone(), self.backend).objective(theta)
+        Problem::new(self.setting.clone(), self.backend).objective(theta, rho)
     }
 
     /// Computes the objective f(ρ(θ)) + R(θ) at `theta` and its gradient, by one adjoint solve.

@@ -21,6 +21,7 @@ mod resume;
 mod run;
 mod saved;
 mod stacked;
+mod states;
 mod sum;
 
 pub use self::experiments::Experiments;
@@ -32,6 +33,7 @@ pub use self::saved::Saved;
 
 use std::path::PathBuf;
 
+use self::states::States;
 use crate::check;
 use crate::coordinates::{Bounds, Transform};
 use crate::descent::{Control, Descent, Tolerances};
@@ -239,9 +241,16 @@ impl<'a> Stochastic<'a> {
     /// # Errors
     /// Fails if the objective cannot be computed or is not finite.
     pub fn objective(&self, theta: &[f64]) -> Result<f64> {
+        self.objective_from(theta, &States::default())
+    }
+
+    /// Returns the objective of all items, whose solves start from these states.
+    fn objective_from(&self, theta: &[f64], states: &States) -> Result<f64> {
         let all: Vec<usize> = (0..self.items.count()).collect();
         let batch = self.items.batch(&all)?;
-        self.on(&batch).objective(theta)
+        let lengths = batch.lengths(&all)?;
+        let guess = lengths.map(|lengths| states.guess(&all, lengths));
+        self.on(&batch).objective_from(theta, guess.as_deref())
     }
 
     /// Returns the descent on a batch, whose stopping tests are off.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::report::{Ending, Epoch, Report};
+use super::states::States;
 use crate::descent::{Carried, Counts, Descent, Stop};
 use crate::direction::Direction;
 use crate::error::Result;
@@ -28,6 +29,8 @@ pub(super) struct State {
     pub(super) theta: Vec<f64>,
     /// Items of the last batch.
     chosen: Vec<usize>,
+    /// States of the items, if solves start from them.
+    pub(super) states: States,
     average: Average,
     pub(super) history: Vec<Epoch>,
     counts: Counts,
@@ -62,6 +65,7 @@ impl<'a> Progress<'a> {
         let state = State {
             theta: theta.to_vec(),
             chosen: Vec::new(),
+            states: States::default(),
             average: Average::new(averaged),
             history: Vec::new(),
             counts: Counts::default(),
@@ -89,14 +93,23 @@ impl<'a> Progress<'a> {
         self.earlier + self.started.elapsed() - self.evaluations
     }
 
-    /// Takes a step on a batch of these items.
-    pub(super) fn step(&mut self, descent: &Descent<'_>, chosen: &[usize]) -> Result<()> {
+    /// Takes a step on a batch of these items, with the lengths of their states if solves start from earlier ones.
+    pub(super) fn step(
+        &mut self,
+        descent: &Descent<'_>,
+        chosen: &[usize],
+        lengths: Option<&[usize]>,
+    ) -> Result<()> {
         let Self { carried, state, .. } = self;
         if state.chosen != chosen {
             carried.change_objective();
             state.chosen = chosen.to_vec();
         }
-        let stepped = descent.carry(&state.theta, carried)?;
+        let guess = lengths.map(|lengths| state.states.guess(chosen, lengths));
+        let stepped = descent.carry(&state.theta, guess.as_deref(), carried)?;
+        if let Some(lengths) = lengths {
+            state.states.keep(chosen, lengths, &stepped.rho);
+        }
         state.epoch.batches += 1;
         state.epoch.objectives += stepped.before;
         state.counts += stepped.counts;
@@ -145,9 +158,12 @@ impl<'a> Progress<'a> {
     }
 
     /// Computes the objective of all items, in time that does not count.
-    pub(super) fn evaluate(&mut self, objective: impl Fn(&[f64]) -> Result<f64>) -> Result<f64> {
+    pub(super) fn evaluate(
+        &mut self,
+        objective: impl Fn(&[f64], &States) -> Result<f64>,
+    ) -> Result<f64> {
         let before = Instant::now();
-        let value = objective(&self.state.theta);
+        let value = objective(&self.state.theta, &self.state.states);
         self.evaluations += before.elapsed();
         value
     }

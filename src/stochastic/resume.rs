@@ -80,10 +80,14 @@ impl<'a> Stochastic<'a> {
         // After an error in the objective of all items, the batches of an epoch are over, but not the epoch.
         let mut batches = self.batches(epoch);
         batches.extend(self.batches(epoch + 1));
-        let batch = self.items.batch(&batches[state.epoch.batches])?;
+        let chosen = &batches[state.epoch.batches];
+        let batch = self.items.batch(chosen)?;
+        let lengths = batch.lengths(chosen)?;
+        let guess = lengths.map(|lengths| state.states.guess(chosen, lengths));
         let descent = self.on(&batch);
         // A run may rest where the next batch has no objective. Its next step will say so.
-        let objective = descent.objective(&state.theta).unwrap_or(f64::NAN);
+        let objective = descent.objective_from(&state.theta, guess.as_deref());
+        let objective = objective.unwrap_or(f64::NAN);
         Ok((descent.signature(), objective))
     }
 }

@@ -90,10 +90,11 @@ impl<'a> Run<'a> {
         // After an error the epoch goes on from the batch that failed.
         for chosen in &batches[progress.batches()..] {
             let batch = descent.items.batch(chosen)?;
-            progress.step(&descent.on(&batch), chosen)?;
+            let lengths = batch.lengths(chosen)?;
+            progress.step(&descent.on(&batch), chosen, lengths)?;
         }
         let objective = match descent.evaluated {
-            true => Some(progress.evaluate(|theta| descent.objective(theta))?),
+            true => Some(progress.evaluate(|theta, states| descent.objective_from(theta, states))?),
             false => None,
         };
         let (epoch, ended) = progress.finish(objective);

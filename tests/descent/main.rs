@@ -14,6 +14,7 @@ mod covariance;
 mod curvature;
 mod design;
 mod exact_covariance;
+mod experiments;
 mod fits;
 mod fold;
 mod likelihood;
