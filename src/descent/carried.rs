@@ -1,7 +1,10 @@
 //! Single steps of descents on one objective after another, with a common memory.
 
+use serde::{Deserialize, Serialize};
+
 use super::Descent;
 use super::counts::Counts;
+use super::learned::Learned;
 use super::memory::Memory;
 use super::remark::Remark;
 use super::run::Run;
@@ -17,6 +20,13 @@ pub(crate) struct Carried<'a> {
     memory: Option<Memory>,
 }
 
+/// What is carried from objective to objective, in a form that can be saved.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct CarriedState {
+    learned: Learned,
+    memory: Option<Memory>,
+}
+
 impl<'a> Carried<'a> {
     /// Begins with a direction and a step rule.
     pub(crate) fn new(direction: &'a dyn Direction, step: &'a dyn StepRule) -> Self {
@@ -25,6 +35,34 @@ impl<'a> Carried<'a> {
             judge: step.begin(),
             memory: None,
         }
+    }
+
+    /// Returns the state.
+    ///
+    /// # Errors
+    /// Fails if the memory of the step rule or of the direction has no form in bytes.
+    pub(crate) fn state(&self) -> Result<CarriedState> {
+        Ok(CarriedState {
+            learned: Learned::of(self.judge.as_ref(), self.finder.as_ref())?,
+            memory: self.memory.clone(),
+        })
+    }
+
+    /// Goes on from a state.
+    ///
+    /// # Errors
+    /// Fails if the direction or the step rule does not come back as it was.
+    pub(crate) fn resume(
+        direction: &'a dyn Direction,
+        step: &'a dyn StepRule,
+        state: &CarriedState,
+    ) -> Result<Self> {
+        let (judge, finder) = state.learned.recall(step, direction)?;
+        Ok(Self {
+            finder,
+            judge,
+            memory: state.memory.clone(),
+        })
     }
 
     /// Forgets the step that led to the current point, whose slope another objective does not share.
@@ -54,6 +92,8 @@ pub(crate) struct Stepped {
     pub(crate) before: f64,
     /// Parameters after the step, or None if no trial was accepted.
     pub(crate) theta: Option<Vec<f64>>,
+    /// State at the end of the step.
+    pub(crate) rho: Vec<f64>,
     /// Reason why there was no step.
     pub(crate) stop: Option<Stop>,
     /// Cost of the step.
@@ -61,12 +101,17 @@ pub(crate) struct Stepped {
 }
 
 impl Descent<'_> {
-    /// Takes one step from `theta` with what is carried from other objectives.
+    /// Takes one step from `theta` with what is carried from other objectives, and with an optional guess of the state there.
     ///
     /// # Errors
     /// Fails as [`run`](Self::run) does.
-    pub(crate) fn carry(&self, theta: &[f64], carried: &mut Carried<'_>) -> Result<Stepped> {
-        let mut run = Run::new(self, theta, None)?;
+    pub(crate) fn carry(
+        &self,
+        theta: &[f64],
+        rho: Option<&[f64]>,
+        carried: &mut Carried<'_>,
+    ) -> Result<Stepped> {
+        let mut run = Run::new(self, theta, rho)?;
         // A new run has counted the first state.
         let counts = run.memory.counts;
         if let Some(memory) = carried.memory.take() {
@@ -76,16 +121,18 @@ impl Descent<'_> {
         run.finder = Box::new(LentFinder(carried.finder.as_mut()));
         run.judge = Box::new(LentJudge(carried.judge.as_mut()));
         let (before, steps) = (run.loss(), run.memory.steps);
-        let stop = run.step()?;
+        let stop = run.step();
+        // A step that failed has learned something, too, and another one may follow.
+        carried.memory = Some(run.memory.clone());
+        let stop = stop?;
         let moved = run.memory.steps > steps;
-        let stepped = Stepped {
+        Ok(Stepped {
             before,
             theta: moved.then(|| run.theta().to_vec()),
+            rho: run.rho().to_vec(),
             stop,
             counts: run.problem.counts(&run.memory, None),
-        };
-        carried.memory = Some(run.memory.clone());
-        Ok(stepped)
+        })
     }
 }
 

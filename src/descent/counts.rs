@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::linalg::{
-    Backend, Origin, Reuse, Solved, Tally, TallyState, describe_purposes, merge_solved,
+    Backend, Origins, Reuse, Solved, Tally, TallyState, describe_purposes, merge_solved,
 };
 
 /// Cost of a run so far, as numbers of solves and factorisations.
@@ -145,7 +145,7 @@ pub(super) struct Ledger<'a> {
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct LedgerState {
     tallies: [TallyState; 6],
-    factors: [Vec<Origin>; 3],
+    factors: [Origins; 3],
 }
 
 /// Number of factors that are kept for the precisions of priors. One prior may need several factors.

@@ -7,6 +7,7 @@ mod curvature;
 mod derivative;
 mod escape;
 mod history;
+mod learned;
 mod linearise;
 mod linearised;
 mod memory;
@@ -27,7 +28,7 @@ mod stopping;
 mod trials;
 mod uncertainty;
 
-pub(crate) use self::carried::Carried;
+pub(crate) use self::carried::{Carried, CarriedState};
 pub use self::counts::Counts;
 pub use self::history::{Control, Iterate, Move, Snapshot};
 pub use self::point::Evaluation;
@@ -43,7 +44,6 @@ pub use self::stopping::{Test, Tolerances};
 pub use crate::saving::SaveError;
 
 use self::problem::{FirstMetric, Problem, Setting};
-use self::saving::Saving;
 use crate::check;
 use crate::coordinates::{Bounds, Transform, check_transforms};
 use crate::direction::{Direction, LeastSquares, Proposal};
@@ -54,6 +54,7 @@ use crate::metric::Metric;
 use crate::model::Model;
 use crate::posterior::{Posterior, Rank, Uncertainty, Variance};
 use crate::prior::Prior;
+use crate::saving::Schedule;
 use crate::step::{StepRule, TrustRatio};
 
 /// Minimisation of f(ρ(θ)) + R(θ) over θ by (natural) gradient descent.
@@ -78,7 +79,7 @@ pub struct Descent<'a> {
     step: &'a dyn StepRule,
     backend: &'a dyn Backend,
     tolerances: Tolerances,
-    saving: Option<Saving>,
+    saving: Option<Schedule>,
 }
 
 impl<'a> Descent<'a> {
@@ -253,8 +254,13 @@ impl<'a> Descent<'a> {
     /// # Errors
     /// Fails if an input is invalid, or if the objective cannot be computed or is not finite.
     pub fn objective(&self, theta: &[f64]) -> Result<f64> {
+        self.objective_from(theta, None)
+    }
+
+    /// Computes the objective with an optional guess of the state.
+    pub(crate) fn objective_from(&self, theta: &[f64], rho: Option<&[f64]>) -> Result<f64> {
         self.check(theta)?;
-        Problem::new(self.setting.clone(), self.backend).objective(theta)
+        Problem::new(self.setting.clone(), self.backend).objective(theta, rho)
     }
 
     /// Computes the objective f(ρ(θ)) + R(θ) at `theta` and its gradient, by one adjoint solve.

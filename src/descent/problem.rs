@@ -118,9 +118,9 @@ impl<'a> Problem<'a> {
         })
     }
 
-    /// Returns the objective at a point.
-    pub(super) fn objective(&self, theta: &[f64]) -> Result<f64> {
-        Ok(self.start(theta, None, &mut self.memory())?.point.loss)
+    /// Returns the objective at a point, with an optional guess of the state.
+    pub(super) fn objective(&self, theta: &[f64], rho: Option<&[f64]>) -> Result<f64> {
+        Ok(self.start(theta, rho, &mut self.memory())?.point.loss)
     }
 
     /// Returns the objective at a point and its gradient with respect to all θ, as they are without transforms and bounds.

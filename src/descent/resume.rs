@@ -2,16 +2,16 @@
 
 use std::time::Instant;
 
+use super::learned::Learned;
 use super::point::{Evaluated, Point};
-use super::problem::Problem;
+use super::problem::{Problem, Setting};
 use super::saved::Saved;
 use super::stop::Stop;
 use super::{Descent, Run, SaveError};
 use crate::error::Result;
 use crate::linalg::Batches;
 use crate::model::solve_from;
-use crate::saving::checksum;
-use crate::step::Judge;
+use crate::saving::{Signature, checksum};
 use crate::vector::largest;
 
 /// Largest change of the state, relative to its largest entry, when the model solves again from the saved state.
@@ -42,7 +42,7 @@ impl Run<'_> {
             saving: _,
         } = self;
         Ok(Saved {
-            signature: signature(problem, rule.name()),
+            signature: problem.setting.signature(rule.name()),
             point: state.point.clone(),
             before: state.before.clone(),
             derivative: state.derivative.clone(),
@@ -50,9 +50,7 @@ impl Run<'_> {
             progress: progress.clone(),
             stop: *stop,
             elapsed: *earlier + started.elapsed(),
-            judge: judge.memory()?,
-            next: next(judge.as_ref()),
-            finder: finder.memory()?,
+            learned: Learned::of(judge.as_ref(), finder.as_ref())?,
             ledger: problem.ledger.state(),
         })
     }
@@ -72,20 +70,12 @@ impl<'a> Descent<'a> {
     pub fn resume(&self, saved: &Saved) -> Result<Run<'a>> {
         let started = Instant::now();
         let problem = Problem::new(self.setting.clone(), self.backend);
-        let found = signature(&problem, self.step.name());
-        compare(&saved.signature, &found)?;
+        saved.signature.compare(&self.signature())?;
         self.check(&saved.point.theta)?;
         let mut state = problem.restore(&saved.point, saved.before.clone())?;
         state.derivative = saved.derivative.clone();
         problem.ledger.restore(saved.ledger.clone())?;
-        let mut judge = self.step.begin();
-        judge.recall(&saved.judge)?;
-        if next(judge.as_ref()).map(f64::to_bits) != saved.next.map(f64::to_bits) {
-            let rule = self.step.name().to_string();
-            return Err(SaveError::Forgotten { rule }.into());
-        }
-        let mut finder = self.setting.direction.begin();
-        finder.recall(&saved.finder)?;
+        let (judge, finder) = saved.learned.recall(self.step, self.setting.direction)?;
         let goes_on = |stop: &Stop| match stop {
             Stop::Observer => true,
             Stop::Iterations { taken } => *taken < self.tolerances.iterations,
@@ -105,6 +95,11 @@ impl<'a> Descent<'a> {
             earlier: saved.elapsed,
             saving: self.saving.clone(),
         })
+    }
+
+    /// Returns the properties of the problem and its method.
+    pub(crate) fn signature(&self) -> Signature {
+        self.setting.signature(self.step.name())
     }
 }
 
@@ -130,72 +125,32 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// Returns scale, damping and reach of the next trial.
-fn next(judge: &dyn Judge) -> [f64; 3] {
-    let (scale, damping) = judge.first();
-    [scale, damping, judge.reach()]
-}
-
-/// Properties of a problem and its method that are compared, in the order of their signature.
-const COMPARED: [&str; 9] = [
-    "number of parameters",
-    "length of the state",
-    "metric",
-    "metric of the first steps",
-    "direction",
-    "step rule",
-    "number of priors",
-    "set of bounds",
-    "set of transforms",
-];
-
-/// Returns the properties of a problem and its method.
-fn signature(problem: &Problem<'_>, rule: &str) -> Vec<String> {
-    let setting = &problem.setting;
-    let of_loss = || {
-        setting
-            .loss
-            .metric()
-            .map_or("that of the loss", |m| m.name())
-    };
-    let metric = setting.metric.map_or_else(of_loss, |m| m.name());
-    let first = setting.first_metric.map(|f| (f.metric.name(), f.progress));
-    let first = first.map_or("none".to_string(), |(name, p)| {
-        format!("{name} until {p:?}")
-    });
-    // Numbers would make a long message, and fill a file with many parameters.
-    let short = |text: Option<String>| match text {
-        None => "none".to_string(),
-        Some(text) => format!("others (checksum {:08x})", checksum(text.as_bytes())),
-    };
-    let properties: [String; COMPARED.len()] = [
-        setting.model.param_dim().to_string(),
-        setting.model.state_dim().to_string(),
-        metric.to_string(),
-        first,
-        setting.direction.name().to_string(),
-        rule.to_string(),
-        setting.priors.len().to_string(),
-        short(setting.bounds.map(|bounds| format!("{bounds:?}"))),
-        short(
-            setting
-                .transforms
-                .map(|transforms| format!("{transforms:?}")),
-        ),
-    ];
-    properties.to_vec()
-}
-
-/// Checks that two signatures are equal.
-fn compare(saved: &[String], found: &[String]) -> Result<()> {
-    let mut all = COMPARED.iter().zip(saved).zip(found);
-    let Some(((what, saved), found)) = all.find(|((_, saved), found)| saved != found) else {
-        return Ok(());
-    };
-    let error = SaveError::Different {
-        what,
-        saved: saved.clone(),
-        found: found.clone(),
-    };
-    Err(error.into())
+impl Setting<'_> {
+    /// Returns the properties of the problem and its method with this step rule.
+    fn signature(&self, rule: &str) -> Signature {
+        let of_loss = || self.loss.metric().map_or("that of the loss", |m| m.name());
+        let metric = self.metric.map_or_else(of_loss, |m| m.name());
+        let first = self.first_metric.map(|f| (f.metric.name(), f.progress));
+        let first = first.map_or("none".to_string(), |(name, p)| {
+            format!("{name} until {p:?}")
+        });
+        // Numbers would make a long message, and fill a file with many parameters.
+        let short = |text: Option<String>| match text {
+            None => "none".to_string(),
+            Some(text) => format!("others (checksum {:08x})", checksum(text.as_bytes())),
+        };
+        let bounds = self.bounds.map(|bounds| format!("{bounds:?}"));
+        let transforms = self.transforms.map(|transforms| format!("{transforms:?}"));
+        Signature::new([
+            ("number of parameters", self.model.param_dim().to_string()),
+            ("length of the state", self.model.state_dim().to_string()),
+            ("metric", metric.to_string()),
+            ("metric of the first steps", first),
+            ("direction", self.direction.name().to_string()),
+            ("step rule", rule.to_string()),
+            ("number of priors", self.priors.len().to_string()),
+            ("set of bounds", short(bounds)),
+            ("set of transforms", short(transforms)),
+        ])
+    }
 }

@@ -9,7 +9,6 @@ use super::point::{Evaluated, Point};
 use super::problem::Problem;
 use super::progress::Progress;
 use super::report::Report;
-use super::saving::Saving;
 use super::search::Search;
 use super::stop::Stop;
 use super::stopping::Tolerances;
@@ -18,6 +17,7 @@ use crate::check;
 use crate::direction::{Finder, Proposal};
 use crate::error::Result;
 use crate::posterior::{Posterior, Rank, Uncertainty, Variance};
+use crate::saving::Schedule;
 use crate::step::{Judge, StepRule};
 
 /// Descent in progress, created by [`Descent::begin`].
@@ -49,7 +49,7 @@ pub struct Run<'a> {
     pub(super) started: Instant,
     /// Time that the run took before it was saved.
     pub(super) earlier: Duration,
-    pub(super) saving: Option<Saving>,
+    pub(super) saving: Option<Schedule>,
 }
 
 impl<'a> Run<'a> {
@@ -108,9 +108,9 @@ impl<'a> Run<'a> {
         }
         let steps = self.memory.steps;
         let stop = self.take_step(observer)?;
-        let due = |saving: &&Saving| saving.is_due(steps, self.memory.steps, stop);
+        let due = |saving: &&Schedule| saving.is_due(steps, self.memory.steps, stop.is_some());
         if let Some(saving) = self.saving.as_ref().filter(due) {
-            saving.save(&self.saved()?)?;
+            self.saved()?.write(saving.path())?;
         }
         Ok(stop)
     }

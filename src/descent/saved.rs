@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::counts::LedgerState;
 use super::history::Iterate;
+use super::learned::Learned;
 use super::memory::Memory;
 use super::point::{Derivative, Point};
 use super::progress::Progress;
 use super::stop::Stop;
 use crate::error::Result;
 use crate::linalg::Batches;
-use crate::saving::{self, Remembered};
+use crate::saving::{self, Kind, Signature};
 
 /// Run at rest, from which it can be resumed: all that it knows and remembers, without model, data and options.
 ///
@@ -46,7 +47,7 @@ use crate::saving::{self, Remembered};
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Saved {
     /// Properties of the problem and the method, by which a wrong descent is recognised.
-    pub(super) signature: Vec<String>,
+    pub(super) signature: Signature,
     pub(super) point: Point,
     pub(super) before: Option<Batches>,
     /// Derivative of the misfit at the point, where it is known.
@@ -55,10 +56,7 @@ pub struct Saved {
     pub(super) progress: Progress,
     pub(super) stop: Option<Stop>,
     pub(super) elapsed: Duration,
-    pub(super) judge: Remembered,
-    /// Scale, damping and reach of the next trial.
-    pub(super) next: [f64; 3],
-    pub(super) finder: Remembered,
+    pub(super) learned: Learned,
     pub(super) ledger: LedgerState,
 }
 
@@ -68,16 +66,16 @@ impl Saved {
     /// # Errors
     /// Fails with a [`SaveError`](super::SaveError) if a part has no form in bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        Ok(saving::to_bytes(self)?)
+        Ok(saving::to_bytes(Kind::Descent, self)?)
     }
 
     /// Reads a run in the format of its files.
     ///
     /// # Errors
-    /// Fails with a [`SaveError`](super::SaveError) if the bytes are no saved run, are truncated or corrupted, or have another
-    /// version of the format.
+    /// Fails with a [`SaveError`](super::SaveError) if the bytes are no saved run of a descent, are truncated or corrupted, or
+    /// have another version of the format.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        Ok(saving::from_bytes(bytes, "the data")?)
+        Ok(saving::from_bytes(Kind::Descent, bytes, "the data")?)
     }
 
     /// Writes the run to a file. An earlier file is replaced as a whole or not at all.
@@ -96,7 +94,8 @@ impl Saved {
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = saving::read(path)?;
-        Ok(saving::from_bytes(&bytes, &path.display().to_string())?)
+        let name = path.display().to_string();
+        Ok(saving::from_bytes(Kind::Descent, &bytes, &name)?)
     }
 
     /// Returns the parameters.

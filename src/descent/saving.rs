@@ -2,30 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::saved::Saved;
-use super::stop::Stop;
 use super::{Descent, Run};
-use crate::error::Result;
-
-/// When and where a run is saved.
-#[derive(Clone)]
-pub(super) struct Saving {
-    every: usize,
-    path: PathBuf,
-}
-
-impl Saving {
-    /// Returns whether a run that went on from `before` to `after` steps is to be saved.
-    pub(super) fn is_due(&self, before: usize, after: usize, stop: Option<Stop>) -> bool {
-        // No number of steps but 0 is a multiple of 0.
-        let reached = after > before && after.is_multiple_of(self.every);
-        reached || stop.is_some()
-    }
-
-    pub(super) fn save(&self, saved: &Saved) -> Result<()> {
-        saved.write(&self.path)
-    }
-}
+use crate::saving::Schedule;
 
 impl<'a> Descent<'a> {
     /// Saves runs to a file after every `every`-th step and at the end, or only at the end if `every` is 0. The file is replaced
@@ -36,15 +14,14 @@ impl<'a> Descent<'a> {
     /// taken: the run may go on.
     #[must_use]
     pub fn save_every(mut self, every: usize, path: impl Into<PathBuf>) -> Self {
-        let path = path.into();
-        self.saving = Some(Saving { every, path });
+        self.saving = Some(Schedule::new(every, path.into()));
         self
     }
 }
 
 impl Run<'_> {
     /// Sets when and where the run is saved.
-    pub(super) fn saving(mut self, saving: Option<Saving>) -> Self {
+    pub(super) fn saving(mut self, saving: Option<Schedule>) -> Self {
         self.saving = saving;
         self
     }

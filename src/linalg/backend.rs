@@ -38,6 +38,15 @@ pub trait Backend: Sync {
     /// Discards factors that are cached for reuse, after one of them has proved useless.
     #[doc(hidden)]
     fn discard_factors(&self) {}
+
+    /// Returns backends for so many models that are solved side by side, or None if they must be solved one after another.
+    ///
+    /// None of them has factors or warm starts of another, so that neither solutions nor counts depend on which is faster.
+    #[doc(hidden)]
+    fn lanes(&self, count: usize) -> Option<Vec<&dyn Backend>> {
+        let _ = count;
+        None
+    }
 }
 
 /// Factorisation of a matrix, or another prepared solver for the matrix.

@@ -56,7 +56,7 @@ pub use self::fastest::Fastest;
 pub(crate) use self::operator::{BLOCK, vectorised};
 pub use self::operator::{Operator, Pattern, Product, Side, Stencil, View};
 pub(crate) use self::pool::{SHARED, in_pool, is_parallel, share_columns, share_pieces};
-pub(crate) use self::reuse::{Factors, Origin, Reuse};
+pub(crate) use self::reuse::{Origins, Reuse};
 pub use self::stats::{Method, SolveStats, Solved};
 pub(crate) use self::stats::{describe_purposes, describe_solved, merge_solved};
 pub use self::sweep_order::SweepOrder;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use faer::{MatMut, MatRef};
 use serde::{Deserialize, Serialize};
@@ -15,27 +15,14 @@ use super::operator::{Operator, Side};
 use super::{Backend, Batch, Factor, SolveStats};
 use crate::error::Result;
 
-/// Source of factors that several callers may share.
-pub(crate) trait Factors: Send + Sync {
-    /// Returns a factor of `a`, and whether it was computed by this call.
-    ///
-    /// # Errors
-    /// Fails as [`Backend::factor`] does.
-    fn factor<'a>(&'a self, a: Operator<'a>) -> Result<(Arc<dyn Factor + 'a>, bool)>;
-
-    /// Returns whether the factor of an equal matrix is cached.
-    fn has_factor(&self, a: &Operator<'_>) -> bool;
-
-    /// Discards all cached factors.
-    fn discard(&self);
-}
-
-/// Backend that caches its most recent factorisations.
+/// Source of factors that several callers may share: a backend, and a cache of its most recent factorisations.
 pub(crate) struct Reuse<'b> {
     backend: &'b dyn Backend,
     /// Capacity of `cache`, which lists the factors from oldest to newest.
     capacity: usize,
     cache: Mutex<VecDeque<Cached<'b>>>,
+    /// Caches of models that are solved side by side, once they are asked for.
+    lanes: OnceLock<Vec<Arc<Reuse<'b>>>>,
 }
 
 /// Cached factor with its matrix.
@@ -50,9 +37,16 @@ struct Announced<'b> {
     columns: AtomicUsize,
 }
 
+/// What the cached factors come from, oldest first, and those of models that are solved side by side.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Origins {
+    own: Vec<Origin>,
+    lanes: Vec<Origins>,
+}
+
 /// What a cached factor comes from: its matrix, and the number of columns announced to it.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Origin {
+struct Origin {
     matrix: Operator<'static>,
     announced: usize,
 }
@@ -63,36 +57,54 @@ impl<'b> Reuse<'b> {
             backend,
             capacity,
             cache: Mutex::default(),
+            lanes: OnceLock::new(),
         }
+    }
+
+    /// Returns caches for the lanes of the backend, as many as at the first call.
+    pub(crate) fn lanes(&self, backends: &[&'b dyn Backend]) -> &[Arc<Self>] {
+        let lane = |backend: &&'b dyn Backend| Arc::new(Self::new(*backend, self.capacity));
+        let lanes = self
+            .lanes
+            .get_or_init(|| backends.iter().map(lane).collect());
+        lanes
     }
 
     fn cache(&self) -> MutexGuard<'_, VecDeque<Cached<'b>>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns what the cached factors come from, oldest first.
-    pub(crate) fn origins(&self) -> Vec<Origin> {
+    /// Returns what the cached factors come from.
+    pub(crate) fn origins(&self) -> Origins {
         let cache = self.cache();
         let origin = |cached: &Cached<'_>| Origin {
             matrix: cached.matrix.clone(),
             announced: cached.factor.columns.load(Ordering::Relaxed),
         };
-        cache.iter().map(origin).collect()
+        let lanes = self.lanes.get().into_iter().flatten();
+        Origins {
+            own: cache.iter().map(origin).collect(),
+            lanes: lanes.map(|lane| lane.origins()).collect(),
+        }
     }
 
     /// Fills the cache with the factors of these matrices.
     ///
     /// # Errors
     /// Fails as [`Backend::factor`] does.
-    pub(crate) fn restore(&self, origins: Vec<Origin>) -> Result<()> {
+    pub(crate) fn restore(&self, origins: Origins) -> Result<()> {
         self.discard();
-        for Origin { matrix, announced } in origins {
+        for Origin { matrix, announced } in origins.own {
             let factor = self.compute(matrix)?;
             if announced > 0 {
                 factor.announce(announced);
             }
         }
-        Ok(())
+        let Some(backends) = lanes(self.backend, origins.lanes.len()) else {
+            return Ok(());
+        };
+        let mut both = self.lanes(&backends).iter().zip(origins.lanes);
+        both.try_for_each(|(lane, origins)| lane.restore(origins))
     }
 
     /// Factorises a matrix, and caches its factor.
@@ -116,10 +128,12 @@ impl<'b> Reuse<'b> {
         let cached = cache.iter().find(|cached| cached.matrix.equals(a))?;
         Some(Arc::clone(&cached.factor))
     }
-}
 
-impl Factors for Reuse<'_> {
-    fn factor<'a>(&'a self, a: Operator<'a>) -> Result<(Arc<dyn Factor + 'a>, bool)> {
+    /// Returns a factor of `a`, and whether it was computed by this call.
+    ///
+    /// # Errors
+    /// Fails as [`Backend::factor`] does.
+    pub(crate) fn factor<'a>(&'a self, a: Operator<'a>) -> Result<(Arc<dyn Factor + 'a>, bool)> {
         if let Some(factor) = self.cached(&a) {
             return Ok((factor, false));
         }
@@ -136,12 +150,22 @@ impl Factors for Reuse<'_> {
         Ok((self.compute(matrix)?, true))
     }
 
-    fn has_factor(&self, a: &Operator<'_>) -> bool {
+    /// Returns whether the factor of an equal matrix is cached.
+    pub(crate) fn has_factor(&self, a: &Operator<'_>) -> bool {
         self.cached(a).is_some()
     }
 
-    fn discard(&self) {
+    /// Discards all cached factors.
+    pub(crate) fn discard(&self) {
         self.cache().clear();
+    }
+}
+
+/// Returns the lanes of a backend, if there are to be any.
+pub(super) fn lanes(backend: &dyn Backend, count: usize) -> Option<Vec<&dyn Backend>> {
+    match count {
+        0 => None,
+        count => backend.lanes(count),
     }
 }
 

@@ -1,24 +1,28 @@
 //! Backend wrapper that counts factorisations and solves, shares factors and warm-starts iterations.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{MatMut, MatRef};
 use serde::{Deserialize, Serialize};
 
 use super::operator::{Operator, Side};
+use super::reuse::{Reuse, lanes};
 use super::warm_start::{Batches, First, Used, WarmStart};
-use super::{Backend, Batch, Factor, Factors, SolveStats, Solved, stats};
+use super::{Backend, Batch, Factor, SolveStats, Solved, stats};
 use crate::error::Result;
 
 /// Backend that wraps another one and counts its factorisations, solved columns and iterations.
 pub(crate) struct Tally<'b> {
     backend: &'b dyn Backend,
     /// Source of factors that this tally shares with other tallies.
-    shared: Option<Arc<dyn Factors + 'b>>,
+    shared: Option<Arc<Reuse<'b>>>,
     /// Solutions of the last factor, if iterative solves are warm-started.
     warm: Option<WarmStart>,
     counted: Mutex<Counts>,
+    /// Tallies of models that are solved side by side, once they are asked for. A backend that solves them one after another has
+    /// none.
+    lanes: OnceLock<Vec<Tally<'b>>>,
 }
 
 /// Counts of a [`Tally`].
@@ -35,6 +39,7 @@ struct Counts {
 pub(crate) struct TallyState {
     counted: Counts,
     warm: Option<Batches>,
+    lanes: Vec<TallyState>,
 }
 
 impl<'b> Tally<'b> {
@@ -45,7 +50,35 @@ impl<'b> Tally<'b> {
             shared: None,
             warm: None,
             counted: Mutex::default(),
+            lanes: OnceLock::new(),
         }
+    }
+
+    /// Returns the tallies of models that are solved side by side.
+    fn beside(&self) -> &[Self] {
+        self.lanes.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns tallies for the lanes of the backend, as many as at the first call.
+    fn split(&self, count: usize) -> &[Self] {
+        self.lanes.get_or_init(|| {
+            let Some(backends) = lanes(self.backend, count) else {
+                return Vec::new();
+            };
+            let shared = self.shared.as_ref().map(|shared| shared.lanes(&backends));
+            let lane = |(index, backend): (usize, &&'b dyn Backend)| Self {
+                shared: shared.and_then(|lanes| lanes.get(index).cloned()),
+                warm: self.warm.as_ref().map(|_| WarmStart::default()),
+                ..Self::new(*backend)
+            };
+            backends.iter().enumerate().map(lane).collect()
+        })
+    }
+
+    /// Returns the sum of a count over this tally and its lanes.
+    fn total(&self, count: impl Fn(&Counts) -> usize + Copy) -> usize {
+        let lanes = self.beside().iter().map(|lane| lane.total(count));
+        count(&self.counted()) + lanes.sum::<usize>()
     }
 
     fn counted(&self) -> MutexGuard<'_, Counts> {
@@ -57,6 +90,7 @@ impl<'b> Tally<'b> {
         TallyState {
             counted: self.counted().clone(),
             warm: self.batches(),
+            lanes: self.beside().iter().map(Self::state).collect(),
         }
     }
 
@@ -64,6 +98,10 @@ impl<'b> Tally<'b> {
     pub(crate) fn restore(&self, state: TallyState) {
         *self.counted() = state.counted;
         self.restore_batches(state.warm);
+        if !state.lanes.is_empty() {
+            let lanes = self.split(state.lanes.len()).iter().zip(state.lanes);
+            lanes.for_each(|(lane, state)| lane.restore(state));
+        }
     }
 
     /// Returns the batches from which the next solves are warm-started.
@@ -80,7 +118,7 @@ impl<'b> Tally<'b> {
 
     /// Takes factors from a shared source. A factor is counted only if the source computes it on request of
     /// this tally.
-    pub(crate) fn sharing(mut self, factors: Arc<dyn Factors + 'b>) -> Self {
+    pub(crate) fn sharing(mut self, factors: Arc<Reuse<'b>>) -> Self {
         self.shared = Some(factors);
         self
     }
@@ -93,22 +131,25 @@ impl<'b> Tally<'b> {
 
     /// Returns the number of factorisations, including those that failed.
     pub(crate) fn factorisations(&self) -> usize {
-        self.counted().factorisations
+        self.total(|counts| counts.factorisations)
     }
 
     /// Returns the number of columns solved, for A and Aᵀ together.
     pub(crate) fn solves(&self) -> usize {
-        self.counted().solves
+        self.total(|counts| counts.solves)
     }
 
     /// Returns the number of iterations, summed over batches. For a batch, the slowest column counts.
     pub(crate) fn iterations(&self) -> usize {
-        self.counted().iterations
+        self.total(|counts| counts.iterations)
     }
 
     /// Returns the number of columns that each method has solved.
     pub(crate) fn solved(&self) -> Vec<Solved> {
-        self.counted().solved.clone()
+        let mut solved = self.counted().solved.clone();
+        let beside = self.beside().iter().flat_map(Self::solved);
+        beside.for_each(|one| stats::add(&mut solved, one));
+        solved
     }
 
     fn count_factorisation(&self) {
@@ -159,17 +200,23 @@ impl Backend for Tally<'_> {
             shared.discard();
         }
     }
+
+    fn lanes(&self, count: usize) -> Option<Vec<&dyn Backend>> {
+        let lanes = self.split(count);
+        let backends = || lanes.iter().map(|lane| -> &dyn Backend { lane });
+        (lanes.len() == count).then(|| backends().collect())
+    }
 }
 
 /// Factor that counts its solves, and may warm-start its first batches from the solutions of the previous
 /// factor.
-struct Counted<'a> {
+struct Counted<'a, 'b> {
     factor: Arc<dyn Factor + 'a>,
-    tally: &'a Tally<'a>,
+    tally: &'a Tally<'b>,
     used: Used,
 }
 
-impl Factor for Counted<'_> {
+impl Factor for Counted<'_, '_> {
     fn solve(
         &self,
         side: Side,
@@ -214,7 +261,7 @@ fn on_processor(batch: &Batch) -> Option<MatRef<'_, f64>> {
     }
 }
 
-impl Counted<'_> {
+impl Counted<'_, '_> {
     /// Counts `columns` right-hand sides before they are solved, and prepares a warm start if `b` holds them.
     /// Failed solves are counted, but not attributed to a method.
     fn begin(&self, side: Side, columns: usize, b: Option<MatRef<'_, f64>>) -> Option<First> {

@@ -26,6 +26,16 @@ pub enum SaveError {
         /// Path of the file, or "the data" without a file.
         data: String,
     },
+    /// A saved run of another kind.
+    #[error("{data} is a saved run of a {found}, not of a {expected}; resume it with a {found}")]
+    Kind {
+        /// Path of the file, or "the data" without a file.
+        data: String,
+        /// Kind of run that was to be read.
+        expected: &'static str,
+        /// Kind of run that is there.
+        found: &'static str,
+    },
     /// Data that end too early.
     #[error(
         "{data} is truncated: it has {found} bytes of {expected}; copy it again, or resume from an earlier file"
@@ -117,6 +127,7 @@ impl ModuleError for SaveError {
         match self {
             Self::File { .. } => "File",
             Self::Foreign { .. } => "Foreign",
+            Self::Kind { .. } => "Kind",
             Self::Truncated { .. } => "Truncated",
             Self::Corrupted { .. } => "Corrupted",
             Self::Version { .. } => "Version",

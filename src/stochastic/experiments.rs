@@ -11,6 +11,10 @@ use crate::model::Model;
 
 /// Experiments with common parameters, one item each: the objective Σ fᵢ(ρᵢ(θ)) of losses fᵢ and models with the states ρᵢ.
 ///
+/// The experiments of a batch are solved side by side on all threads. Results and counts do not depend on their number. A solve
+/// starts from the state at which the last visit of its experiment ended, which saves iterations of Newton's method. With a
+/// [`Backend`](crate::Backend) other than a [`Cpu`](crate::Cpu) they are solved one after another.
+///
 /// ```
 /// use pullback::automatic::{Curve, Formula, Scalar};
 /// use pullback::loss::L2Misfit;
@@ -105,6 +109,7 @@ impl Items for Experiments<'_> {
         check::chosen(chosen, self.count())?;
         let weight = self.count() as f64 / chosen.len() as f64;
         let (mut models, mut losses, mut metrics) = (Vec::new(), Vec::new(), Vec::new());
+        let mut lengths = Vec::with_capacity(chosen.len());
         let mut start = 0;
         for &i in chosen {
             let experiment = &self.all[i];
@@ -113,6 +118,7 @@ impl Items for Experiments<'_> {
             check::length(what, model.param_dim(), self.param_dim())?;
             let range = start..start + model.state_dim();
             start = range.end;
+            lengths.push(range.len());
             metrics.extend(experiment.metric().map(|metric| (range.clone(), metric)));
             losses.push(LossPart {
                 loss: loss.as_ref(),
@@ -127,7 +133,8 @@ impl Items for Experiments<'_> {
             parts: losses,
             weight,
         };
-        let batch = MiniBatch::new(StackedModel(models), loss);
+        // An explicit model leaves its warm start unused. Its states are as many numbers as its data.
+        let batch = MiniBatch::new(StackedModel(models), loss).warm_starts(lengths);
         // Without metrics of their own the losses lend theirs when they are prepared, and share work.
         let own = chosen.iter().any(|&i| self.all[i].metric.is_some());
         Ok(match own && metrics.len() == chosen.len() {

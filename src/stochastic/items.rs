@@ -1,5 +1,6 @@
 //! Objectives that are sums over items.
 
+use crate::check;
 use crate::error::Result;
 use crate::loss::Loss;
 use crate::metric::Metric;
@@ -66,6 +67,8 @@ pub struct MiniBatch<'a> {
     pub(super) model: Box<dyn Model + 'a>,
     pub(super) loss: Box<dyn Loss + 'a>,
     pub(super) metric: Option<Box<dyn Metric + 'a>>,
+    /// Lengths of the states of the items, if solves start from earlier ones.
+    lengths: Option<Vec<usize>>,
 }
 
 impl<'a> MiniBatch<'a> {
@@ -75,6 +78,7 @@ impl<'a> MiniBatch<'a> {
             model: Box::new(model),
             loss: Box::new(loss),
             metric: None,
+            lengths: None,
         }
     }
 
@@ -83,6 +87,26 @@ impl<'a> MiniBatch<'a> {
     pub fn metric(mut self, metric: impl Metric + 'a) -> Self {
         self.metric = Some(Box::new(metric));
         self
+    }
+
+    /// Lets the solve of every item start from the state at which its last visit ended, for models given by equations.
+    ///
+    /// ρ of the batch consists of the states of its items, in their order and of these lengths. The last states of all items are
+    /// kept, and saved with a run.
+    #[must_use]
+    pub fn warm_starts(mut self, lengths: Vec<usize>) -> Self {
+        self.lengths = Some(lengths);
+        self
+    }
+
+    /// Returns the lengths of the states of the chosen items, if solves start from earlier ones.
+    pub(super) fn lengths(&self, chosen: &[usize]) -> Result<Option<&[usize]>> {
+        if let Some(lengths) = &self.lengths {
+            let (items, states) = (lengths.len(), lengths.iter().sum());
+            check::length("the lengths of the states of items", items, chosen.len())?;
+            check::length("the states of items", states, self.model.state_dim())?;
+        }
+        Ok(self.lengths.as_deref())
     }
 
     /// Returns the model of the batch.

@@ -3,36 +3,50 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::report::{Ending, Epoch, Report};
+use super::states::States;
 use crate::descent::{Carried, Counts, Descent, Stop};
 use crate::direction::Direction;
 use crate::error::Result;
 use crate::step::StepRule;
 
-/// Stochastic descent in progress.
+/// State of a stochastic descent, and what it carries from batch to batch.
 pub(super) struct Progress<'a> {
-    direction: &'static str,
-    carried: Carried<'a>,
-    theta: Vec<f64>,
+    pub(super) carried: Carried<'a>,
+    pub(super) state: State,
+    started: Instant,
+    /// Time that the run took before it was saved.
+    earlier: Duration,
+    /// Time spent on objectives of all items.
+    evaluations: Duration,
+}
+
+/// State of a stochastic descent between two batches, in a form that can be saved.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) theta: Vec<f64>,
     /// Items of the last batch.
     chosen: Vec<usize>,
+    /// States of the items, if solves start from them.
+    pub(super) states: States,
     average: Average,
-    history: Vec<Epoch>,
+    pub(super) history: Vec<Epoch>,
     counts: Counts,
     steps: usize,
     rejected: usize,
     /// Reason why the last batch without a step had none.
     stop: Option<Stop>,
     /// Sums of the epoch.
-    epoch: Sums,
-    started: Instant,
-    /// Time spent on objectives of all items.
-    evaluations: Duration,
+    pub(super) epoch: Sums,
 }
 
 /// Sums over the batches of one epoch.
-#[derive(Default)]
-struct Sums {
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Sums {
+    /// Number of batches.
+    pub(super) batches: usize,
     /// Sum of the objectives, each times the number of items of its batch.
     objectives: f64,
     /// Number of items.
@@ -50,11 +64,10 @@ impl<'a> Progress<'a> {
         theta: &[f64],
         averaged: usize,
     ) -> Self {
-        Self {
-            direction: direction.name(),
-            carried: Carried::new(direction, step),
+        let state = State {
             theta: theta.to_vec(),
             chosen: Vec::new(),
+            states: States::default(),
             average: Average::new(averaged),
             history: Vec::new(),
             counts: Counts::default(),
@@ -62,92 +75,141 @@ impl<'a> Progress<'a> {
             rejected: 0,
             stop: None,
             epoch: Sums::default(),
+        };
+        Self::resume(Carried::new(direction, step), state, Duration::ZERO)
+    }
+
+    /// Goes on from a state that took this time.
+    pub(super) fn resume(carried: Carried<'a>, state: State, earlier: Duration) -> Self {
+        Self {
+            carried,
+            state,
             started: Instant::now(),
+            earlier,
             evaluations: Duration::ZERO,
         }
     }
 
-    /// Takes a step on a batch of these items.
-    pub(super) fn step(&mut self, descent: &Descent<'_>, chosen: &[usize]) -> Result<()> {
-        if self.chosen != chosen {
-            self.carried.change_objective();
-            self.chosen = chosen.to_vec();
+    /// Returns the time of the run, without that spent on objectives of all items.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.earlier + self.started.elapsed() - self.evaluations
+    }
+
+    /// Takes a step on a batch of these items, with the lengths of their states if solves start from earlier ones.
+    pub(super) fn step(
+        &mut self,
+        descent: &Descent<'_>,
+        chosen: &[usize],
+        lengths: Option<&[usize]>,
+    ) -> Result<()> {
+        let Self { carried, state, .. } = self;
+        if state.chosen != chosen {
+            carried.change_objective();
+            state.chosen = chosen.to_vec();
         }
-        let stepped = descent.carry(&self.theta, &mut self.carried)?;
-        self.epoch.objectives += chosen.len() as f64 * stepped.before;
-        self.epoch.items += chosen.len();
-        self.counts += stepped.counts;
+        let guess = lengths.map(|lengths| state.states.guess(chosen, lengths));
+        let stepped = descent.carry(&state.theta, guess.as_deref(), carried)?;
+        if let Some(lengths) = lengths {
+            state.states.keep(chosen, lengths, &stepped.rho);
+        }
+        state.epoch.batches += 1;
+        state.epoch.objectives += chosen.len() as f64 * stepped.before;
+        state.epoch.items += chosen.len();
+        state.counts += stepped.counts;
         match stepped.theta {
             Some(theta) => {
-                self.theta = theta;
-                self.steps += 1;
-                self.average.add(&self.theta);
+                state.theta = theta;
+                state.steps += 1;
+                state.average.add(&state.theta);
             }
             None => {
-                self.rejected += 1;
-                self.epoch.rejected += 1;
-                self.stop = stepped.stop;
+                state.rejected += 1;
+                state.epoch.rejected += 1;
+                state.stop = stepped.stop;
                 let converged = stepped.stop.is_some_and(|stop| stop.converged());
-                self.epoch.converged += usize::from(converged);
+                state.epoch.converged += usize::from(converged);
             }
         }
         Ok(())
     }
 
-    /// Ends an epoch with so many batches. Returns the reason to end the run, if there is one.
-    pub(super) fn finish(&mut self, batches: usize) -> Option<Ending> {
-        let sums = std::mem::take(&mut self.epoch);
-        self.average.finish();
-        self.history.push(Epoch {
-            epoch: self.history.len() + 1,
-            theta: self.theta.clone(),
+    /// Ends an epoch with this objective of all items, if it was asked for. Returns the epoch, and the reason to end the run if
+    /// there is one.
+    pub(super) fn finish(&mut self, objective: Option<f64>) -> (&Epoch, Option<Ending>) {
+        let seconds = self.elapsed().as_secs_f64();
+        let state = &mut self.state;
+        let sums = std::mem::take(&mut state.epoch);
+        state.average.finish();
+        let epoch = Epoch {
+            epoch: state.history.len() + 1,
+            theta: state.theta.clone(),
             mean: sums.objectives / sums.items as f64,
-            objective: None,
-            steps: self.steps,
-            rejected: self.rejected,
-            counts: self.counts,
-            seconds: (self.started.elapsed() - self.evaluations).as_secs_f64(),
-        });
-        match sums.rejected == batches {
-            true if sums.converged == batches => Some(Ending::Converged),
+            objective,
+            steps: state.steps,
+            rejected: state.rejected,
+            counts: state.counts,
+            seconds,
+        };
+        let ended = match sums.rejected == sums.batches {
+            true if sums.converged == sums.batches => Some(Ending::Converged),
             true => Some(Ending::Rejected),
             false => None,
-        }
+        };
+        let last = state.history.len();
+        state.history.push(epoch);
+        (&state.history[last], ended)
     }
 
-    /// Adds the objective of all items to the last epoch.
-    pub(super) fn evaluate(&mut self, objective: impl Fn(&[f64]) -> Result<f64>) -> Result<()> {
+    /// Computes the objective of all items, in time that does not count.
+    pub(super) fn evaluate(
+        &mut self,
+        objective: impl Fn(&[f64], &States) -> Result<f64>,
+    ) -> Result<f64> {
         let before = Instant::now();
-        if let Some(epoch) = self.history.last_mut() {
-            epoch.objective = Some(objective(&self.theta)?);
-        }
+        let value = objective(&self.state.theta, &self.state.states);
         self.evaluations += before.elapsed();
-        Ok(())
+        value
     }
 
-    /// Returns the last epoch.
-    pub(super) fn last(&self) -> Option<&Epoch> {
-        self.history.last()
+    /// Returns the number of batches of the epoch so far.
+    pub(super) fn batches(&self) -> usize {
+        self.state.epoch.batches
     }
 
-    /// Returns the report of a run on batches of at most `size` items.
-    pub(super) fn report(self, ending: Ending, size: usize) -> Report {
+    /// Returns the parameters.
+    pub(super) fn theta(&self) -> &[f64] {
+        &self.state.theta
+    }
+
+    /// Returns all epochs so far.
+    pub(super) fn history(&self) -> &[Epoch] {
+        &self.state.history
+    }
+
+    /// Returns the report of a run with this direction on batches of at most `size` items.
+    pub(super) fn report(
+        &self,
+        ending: Ending,
+        (direction, size): (&'static str, usize),
+    ) -> Report {
+        let state = &self.state;
         Report {
-            theta: self.theta,
-            average: self.average.mean(),
-            history: self.history,
+            theta: state.theta.clone(),
+            average: state.average.mean(),
+            history: state.history.clone(),
             ending,
-            counts: self.counts,
-            last_stop: self.stop,
+            counts: state.counts,
+            last_stop: state.stop,
             last_failure: self.carried.failure(),
             remarks: self.carried.remarks(),
-            direction: self.direction,
+            direction,
             size,
         }
     }
 }
 
 /// Mean of the parameters over the last epochs, of whose number nothing is known in advance.
+#[derive(Clone, Serialize, Deserialize)]
 struct Average {
     /// Number of epochs.
     epochs: usize,

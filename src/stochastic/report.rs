@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::descent::{Counts, Remark, Stop};
 
 /// One epoch, a pass through all items. `Display` prints a table row, preceded by the header for the first epoch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Epoch {
     /// Number of the epoch, from 1.
     pub epoch: usize,
@@ -51,7 +53,7 @@ impl fmt::Display for Epoch {
 }
 
 /// Reason for the end of a stochastic descent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// All epochs are over.
     Epochs,
@@ -61,6 +63,8 @@ pub enum Ending {
     Converged,
     /// On no batch of a whole epoch a step was accepted.
     Rejected,
+    /// The run has not ended yet.
+    Unfinished,
 }
 
 impl fmt::Display for Ending {
@@ -70,6 +74,7 @@ impl fmt::Display for Ending {
             Self::Observer => "the observer ended the run",
             Self::Converged => "the parameters are a minimum for every batch",
             Self::Rejected => "no step of an epoch was accepted",
+            Self::Unfinished => "the run has not ended",
         })
     }
 }

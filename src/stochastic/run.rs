@@ -1,289 +1,138 @@
-//! The stochastic descent.
+//! Stochastic descent in progress.
 
+use super::Stochastic;
 use super::batches::batches;
-use super::items::{Items, MiniBatch};
 use super::progress::Progress;
 use super::report::{Ending, Epoch, Report};
-use crate::check;
-use crate::coordinates::{Bounds, Transform};
-use crate::descent::{Control, Descent, Tolerances};
-use crate::direction::{Direction, LeastSquares};
+use crate::descent::Control;
 use crate::error::Result;
-use crate::linalg::{Backend, Cpu};
-use crate::prior::Prior;
-use crate::step::{Annealed, Decaying, StepRule, TrustRatio};
+use crate::saving::Schedule;
 
-/// Minimisation of Σ fᵢ(θ) + R(θ) by steps on batches of the items i.
-///
-/// Every epoch shuffles the items and takes one step on every batch. The objective of a batch is scaled to that of all items,
-/// so that priors, dampings and scales keep their meaning with every size. Direction and step rule are those of a
-/// [`Descent`], and carry what they remember from batch to batch: a batch of all items makes the steps of a [`Descent`].
-///
-/// The default direction is that of a [`Descent`]. The default step rule is [`Annealed`] for directions with a metric, [`Decaying`] for
-/// others, and that of a [`Descent`] for batches of all items. A rule that judges trials sees their own batch alone, accepts what fits
-/// its noise, and would not settle if its steps did not shrink. A natural direction needs batches of several times as many data as there
-/// are parameters, since its metric is that of the batch.
-/// [`StrongWolfe`](crate::step::StrongWolfe) searches along the objective of one batch, which pays on all items only. Stopping tests
-/// are off. With [`Gradient`](crate::direction::Gradient) and a
-/// [`Fixed`](crate::step::Fixed) step the method is stochastic gradient descent.
+/// Stochastic descent in progress, created by [`Stochastic::begin`].
 ///
 /// ```
-/// use pullback::automatic::{Formula, Scalar};
-/// use pullback::direction::Gradient;
-/// use pullback::step::Fixed;
-/// use pullback::stochastic::{Measured, Stochastic};
-/// use pullback::Noise;
-/// /// y = a + b t at 1000 times.
-/// struct Line;
-/// impl Formula for Line {
-///     fn dims(&self) -> (usize, usize) { (1000, 2) }
-///     fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) { self.rows(theta, 0, out); }
-///     fn rows<S: Scalar>(&self, theta: &[S], first: usize, out: &mut [S]) -> bool {
-///         for (i, y) in out.iter_mut().enumerate() {
-///             *y = theta[0] + theta[1] * ((first + i) as f64 / 1000.0);
-///         }
-///         true
-///     }
+/// use pullback::faer::Mat;
+/// use pullback::models::{Activation, Labelled, Network};
+/// use pullback::stochastic::Stochastic;
+/// let inputs = Mat::from_fn(2, 60, |d, n| (1.0 + d as f64 + 0.7 * n as f64).sin());
+/// let labels = (0..60).map(|n| usize::from(inputs[(0, n)] > 0.0)).collect();
+/// let network = Network::new(&inputs, &[2], Activation::Tanh)?;
+/// let items = Labelled::new(&network, labels)?;
+/// let mut run = Stochastic::new(&items, 30).epochs(3).begin(&network.initial(1))?;
+/// while run.epoch()?.is_none() {
+///     println!("{:?}", run.theta());
 /// }
-/// let data: Vec<f64> = (0..1000).map(|i| 1.0 + 0.002 * i as f64).collect();
-/// let items = Measured::new(&Line, data, &Noise::uniform(1000, 1.0)?)?;
-/// let step = Fixed { scale: 1e-3 };
-/// let descent = Stochastic::new(&items, 20).direction(&Gradient).step(&step).epochs(5);
-/// let report = descent.run(&[0.0, 0.0], |epoch| println!("{epoch}"))?;
-/// assert!((report.theta[1] - 2.0).abs() < 1e-3);
+/// assert_eq!(run.report().history.len(), 3);
 /// # Ok::<(), pullback::Error>(())
 /// ```
-#[derive(Clone)]
-pub struct Stochastic<'a> {
-    items: &'a dyn Items,
-    size: usize,
-    direction: &'a dyn Direction,
-    step: Option<&'a dyn StepRule>,
-    priors: Vec<&'a dyn Prior>,
-    bounds: Option<&'a Bounds>,
-    transforms: Option<&'a [Transform]>,
-    backend: &'a dyn Backend,
-    epochs: usize,
-    seed: u64,
-    averaged: usize,
-    evaluated: bool,
+pub struct Run<'a> {
+    pub(super) descent: Stochastic<'a>,
+    pub(super) progress: Progress<'a>,
+    pub(super) ending: Option<Ending>,
 }
 
-impl<'a> Stochastic<'a> {
-    /// Creates a descent with batches of at most `size` items.
-    pub fn new(items: &'a dyn Items, size: usize) -> Self {
+impl<'a> Run<'a> {
+    /// Begins a run at `theta`.
+    pub(super) fn new(descent: &Stochastic<'a>, theta: &[f64]) -> Self {
+        let method = (descent.direction, descent.rule());
         Self {
-            items,
-            size,
-            direction: LeastSquares::STANDARD,
-            step: None,
-            priors: Vec::new(),
-            bounds: None,
-            transforms: None,
-            backend: Cpu::shared(),
-            epochs: 10,
-            seed: 0,
-            averaged: 0,
-            evaluated: false,
+            progress: Progress::new(method, theta, descent.averaged),
+            descent: descent.clone(),
+            ending: None,
         }
     }
 
-    /// Sets the method that computes descent directions.
-    #[must_use]
-    pub fn direction(mut self, direction: &'a dyn Direction) -> Self {
-        self.direction = direction;
-        self
-    }
-
-    /// Sets the step rule. The default is [`Annealed`] for directions with a metric, [`Decaying`] for others, and [`TrustRatio`] if a
-    /// batch holds all items.
-    #[must_use]
-    pub fn step(mut self, step: &'a dyn StepRule) -> Self {
-        self.step = Some(step);
-        self
-    }
-
-    /// Returns the step rule.
-    fn rule(&self) -> &'a dyn StepRule {
-        match self.step {
-            Some(step) => step,
-            None if self.direction.needs_schedule() => Decaying::STANDARD,
-            None if self.size < self.items.count() && self.direction.needs_metric() => {
-                Annealed::STANDARD
-            }
-            None if self.size < self.items.count() => Decaying::STANDARD,
-            None => TrustRatio::STANDARD,
-        }
-    }
-
-    /// Adds a prior to the objective.
-    #[must_use]
-    pub fn prior(mut self, prior: &'a dyn Prior) -> Self {
-        self.priors.push(prior);
-        self
-    }
-
-    /// Sets bounds on θ.
-    #[must_use]
-    pub fn bounds(mut self, bounds: &'a Bounds) -> Self {
-        self.bounds = Some(bounds);
-        self
-    }
-
-    /// Sets one transform per parameter, in whose coordinates steps are taken.
-    #[must_use]
-    pub fn transforms(mut self, transforms: &'a [Transform]) -> Self {
-        self.transforms = Some(transforms);
-        self
-    }
-
-    /// Sets the backend of the linear solves.
-    #[must_use]
-    pub fn backend(mut self, backend: &'a dyn Backend) -> Self {
-        self.backend = backend;
-        self
-    }
-
-    /// Sets the number of epochs, 10 by default.
-    #[must_use]
-    pub fn epochs(mut self, epochs: usize) -> Self {
-        self.epochs = epochs;
-        self
-    }
-
-    /// Sets the seed of the shuffles.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// Averages the parameters over all accepted steps of the last `epochs` epochs in which there are any (Polyak and Juditsky 1992).
-    ///
-    /// A run that ends early averages over its own last epochs.
-    ///
-    /// With steps of constant length the parameters do not come to rest, but wander about the minimum. Their average is closer
-    /// to it.
-    #[must_use]
-    pub fn average(mut self, epochs: usize) -> Self {
-        self.averaged = epochs;
-        self
-    }
-
-    /// Computes the objective of all items after every epoch.
-    #[must_use]
-    pub fn evaluate(mut self) -> Self {
-        self.evaluated = true;
-        self
-    }
-
-    /// Runs the descent from `theta`. The observer receives every epoch and may return [`Control::Stop`].
+    /// Takes a step on every batch of an epoch. Returns the reason for the end once the run has ended. Later calls do nothing and
+    /// return it again.
     ///
     /// # Errors
-    /// Fails if an option or the start is invalid, if a batch is larger than the data, and if the objective of a batch is not
-    /// finite or cannot be differentiated. A failure at a trial point only rejects the trial.
-    pub fn run<F: Into<Control>>(
-        &self,
-        theta: &[f64],
+    /// Fails if a batch cannot be prepared, and if its objective is not finite or cannot be differentiated. A failure at a trial
+    /// point only rejects the trial. The next call tries the batch again.
+    pub fn epoch(&mut self) -> Result<Option<Ending>> {
+        self.advance(&mut |_| Control::Continue)
+    }
+
+    /// Runs to the end. The observer receives every epoch from the next one on, and may return [`Control::Stop`].
+    ///
+    /// # Errors
+    /// Fails as [`epoch`](Self::epoch) does.
+    pub fn finish<F: Into<Control>>(
+        &mut self,
         mut observer: impl FnMut(&Epoch) -> F,
     ) -> Result<Report> {
-        self.check(theta)?;
-        let mut progress = Progress::new((self.direction, self.rule()), theta, self.averaged);
-        let mut ending = Ending::Epochs;
-        for epoch in 0..self.epochs {
-            let batches = batches(self.items.count(), self.size, (self.seed, epoch));
-            for chosen in &batches {
-                let batch = self.items.batch(chosen)?;
-                progress.step(&self.descent(&batch), chosen)?;
-            }
-            let ended = progress.finish(batches.len());
-            if self.evaluated {
-                progress.evaluate(|theta| self.objective(theta))?;
-            }
-            let control = progress.last().map(|epoch| observer(epoch).into());
-            if control == Some(Control::Stop) {
-                ending = Ending::Observer;
-                break;
-            }
-            if let Some(ended) = ended {
-                ending = ended;
-                break;
-            }
-        }
-        Ok(progress.report(ending, self.size))
+        while self.advance(&mut |epoch| observer(epoch).into())?.is_none() {}
+        Ok(self.report())
     }
 
-    /// Returns the objective of all items.
-    ///
-    /// # Errors
-    /// Fails if the objective cannot be computed or is not finite.
-    pub fn objective(&self, theta: &[f64]) -> Result<f64> {
-        let all: Vec<usize> = (0..self.items.count()).collect();
-        let batch = self.items.batch(&all)?;
-        self.descent(&batch).objective(theta)
+    /// Takes an [`epoch`](Self::epoch), which an observer receives.
+    fn advance(&mut self, observer: &mut dyn FnMut(&Epoch) -> Control) -> Result<Option<Ending>> {
+        if self.ending.is_some() {
+            return Ok(self.ending);
+        }
+        let before = self.history().len();
+        self.ending = self.take_epoch(observer)?;
+        let (after, ended) = (self.history().len(), self.ending.is_some());
+        let due = |saving: &&Schedule| saving.is_due(before, after, ended);
+        if let Some(saving) = self.descent.saving.as_ref().filter(due) {
+            self.saved()?.write(saving.path())?;
+        }
+        Ok(self.ending)
     }
 
-    /// Returns the descent on a batch, whose stopping tests are off.
-    fn descent<'b>(&self, batch: &'b MiniBatch<'_>) -> Descent<'b>
-    where
-        'a: 'b,
-    {
-        let mut descent = Descent::new(batch.model(), batch.loss())
-            .direction(self.direction)
-            .step(self.rule())
-            .backend(self.backend)
-            .tolerances(Tolerances {
-                decrease: 0.0,
-                step: 0.0,
-                loss: 0.0,
-                gradient: 0.0,
-                target: None,
-                iterations: usize::MAX,
-            });
-        if let Some(metric) = &batch.metric {
-            descent = descent.metric(metric.as_ref());
+    fn take_epoch(
+        &mut self,
+        observer: &mut dyn FnMut(&Epoch) -> Control,
+    ) -> Result<Option<Ending>> {
+        let Self {
+            descent, progress, ..
+        } = self;
+        let batches = descent.batches(progress.history().len());
+        // After an error the epoch goes on from the batch that failed.
+        for chosen in &batches[progress.batches()..] {
+            let batch = descent.items.batch(chosen)?;
+            let lengths = batch.lengths(chosen)?;
+            progress.step(&descent.on(&batch), chosen, lengths)?;
         }
-        if let Some(bounds) = self.bounds {
-            descent = descent.bounds(bounds);
+        let objective = match descent.evaluated {
+            true => Some(progress.evaluate(|theta, states| descent.objective_from(theta, states))?),
+            false => None,
+        };
+        let (epoch, ended) = progress.finish(objective);
+        if observer(epoch) == Control::Stop {
+            return Ok(Some(Ending::Observer));
         }
-        if let Some(transforms) = self.transforms {
-            descent = descent.transforms(transforms);
-        }
-        self.priors
-            .iter()
-            .fold(descent, |descent, prior| descent.prior(*prior))
+        let over = epoch.epoch >= descent.epochs;
+        Ok(ended.or(over.then_some(Ending::Epochs)))
     }
 
-    fn check(&self, theta: &[f64]) -> Result<()> {
-        let count = self.items.count();
-        let items = "give at least one";
-        check::option("the number of items", count as f64, count > 0, items)?;
-        check::option(
-            "the size of a batch",
-            self.size as f64,
-            (1..=count).contains(&self.size),
-            "give at least 1 and at most the number of items",
-        )?;
-        check::option(
-            "the size of a batch, with a direction that takes differences of gradients,",
-            self.size as f64,
-            self.size == count || self.direction.fits_batches(),
-            "take batches of all items, or `Adam`, `Momentum` or `Kfac`",
-        )?;
-        let epochs = "give at least one";
-        check::option(
-            "the number of epochs",
-            self.epochs as f64,
-            self.epochs > 0,
-            epochs,
-        )?;
-        check::option(
-            "the number of averaged epochs",
-            self.averaged as f64,
-            self.averaged <= self.epochs,
-            "average at most all epochs",
-        )?;
-        check::length("the start θ", theta.len(), self.items.param_dim())?;
-        self.items.check(theta)
+    /// Returns the current parameters.
+    pub fn theta(&self) -> &[f64] {
+        self.progress.theta()
+    }
+
+    /// Returns all epochs so far.
+    pub fn history(&self) -> &[Epoch] {
+        self.progress.history()
+    }
+
+    /// Returns the reason for the end once the run has ended.
+    pub fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
+    /// Returns the report of the run so far. Before the run has ended, its `ending` is [`Ending::Unfinished`].
+    pub fn report(&self) -> Report {
+        let Stochastic {
+            direction, size, ..
+        } = self.descent;
+        let ending = self.ending.unwrap_or(Ending::Unfinished);
+        self.progress.report(ending, (direction.name(), size))
+    }
+}
+
+impl Stochastic<'_> {
+    /// Returns the batches of an epoch, counted from 0.
+    pub(super) fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
+        batches(self.items.count(), self.size, (self.seed, epoch))
     }
 }

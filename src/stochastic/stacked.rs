@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use faer::{Mat, MatMut, MatRef};
+use rayon::prelude::*;
 
 use crate::check;
 use crate::error::Result;
@@ -17,11 +18,35 @@ pub(super) struct ModelPart<'a> {
 }
 
 /// Models with common parameters: ρ = (ρ₁, ρ₂, …), so that ∂g/∂ρ is block diagonal and Z stacks the blocks Zᵢ.
+///
+/// The models share threads where the backend has a lane for each of them.
 pub(super) struct StackedModel<'a>(pub(super) Vec<ModelPart<'a>>);
+
+/// Does some work for every part, on several threads if they are `apart`, and returns the results in the order of the parts.
+fn each<'p, P: Sync, T: Send>(
+    parts: &'p [P],
+    apart: bool,
+    work: impl Fn(usize, &'p P) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let parts = parts.iter().enumerate();
+    if !apart {
+        return parts.map(|(i, part)| work(i, part)).collect();
+    }
+    let parts: Vec<(usize, &'p P)> = parts.collect();
+    let all: Vec<Result<T>> = parts.par_iter().map(|&(i, part)| work(i, part)).collect();
+    // The error is that of the first part that fails, whichever thread was faster.
+    all.into_iter().collect()
+}
 
 impl StackedModel<'_> {
     fn states(&self) -> usize {
         self.0.last().map_or(0, |part| part.range.end)
+    }
+
+    /// Returns a backend for every model, if there are several and they may be solved side by side.
+    fn lanes<'b>(&self, backend: &'b dyn Backend) -> Option<Vec<&'b dyn Backend>> {
+        let count = Some(self.0.len()).filter(|count| *count > 1);
+        backend.lanes(count?)
     }
 
     /// Returns a block for every model, with its entries of the state.
@@ -92,15 +117,18 @@ impl Model for StackedModel<'_> {
         theta: &'a [f64],
         backend: &'a dyn Backend,
     ) -> Result<Box<dyn Sensitivity + 'a>> {
-        let part = |part: &'a ModelPart<'_>| {
+        let lanes = self.lanes(backend);
+        let part = |i: usize, part: &'a ModelPart<'_>| {
             let rho = &rho[part.range.clone()];
+            let backend = lanes.as_ref().map_or(backend, |lanes| lanes[i]);
             let sensitivity = part.model.linearise(rho, theta, backend)?;
             Ok((sensitivity, part.range.clone()))
         };
         Ok(Box::new(StackedSensitivity {
             states: self.states(),
             params: self.param_dim(),
-            parts: self.0.iter().map(part).collect::<Result<_>>()?,
+            apart: lanes.is_some(),
+            parts: each(&self.0, lanes.is_some(), part)?,
         }))
     }
 
@@ -143,10 +171,16 @@ impl Model for StackedModel<'_> {
 
     fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
         check::length("ρ", rho.len(), self.states())?;
-        let mut parts = self.0.iter();
-        parts.try_for_each(|ModelPart { model, range }| {
-            model.solve(theta, &mut rho[range.clone()], backend)
-        })
+        let lanes = self.lanes(backend);
+        let guess = &*rho;
+        let states = each(&self.0, lanes.is_some(), |i, part| {
+            let mut state = guess[part.range.clone()].to_vec();
+            let backend = lanes.as_ref().map_or(backend, |lanes| lanes[i]);
+            part.model.solve(theta, &mut state, backend)?;
+            Ok(state)
+        })?;
+        rho.copy_from_slice(&states.concat());
+        Ok(())
     }
 }
 
@@ -162,6 +196,8 @@ fn fill(mut out: MatMut<'_, f64>, product: Result<Mat<f64>>) {
 struct StackedSensitivity<'a> {
     states: usize,
     params: usize,
+    /// Whether no solve of a part depends on those of others.
+    apart: bool,
     parts: Vec<(Box<dyn Sensitivity + 'a>, Range<usize>)>,
 }
 
@@ -175,10 +211,13 @@ impl Sensitivity for StackedSensitivity<'_> {
     }
 
     fn tangent(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        let mut out = Mat::zeros(self.states, v.ncols());
-        for (part, range) in &self.parts {
+        let all = each(&self.parts, self.apart, |_, (part, range)| {
             let tangents = part.tangent(v)?;
             check::length("the rows of a tangent", tangents.nrows(), range.len())?;
+            Ok(tangents)
+        })?;
+        let mut out = Mat::zeros(self.states, v.ncols());
+        for (tangents, (_, range)) in all.iter().zip(&self.parts) {
             out.as_mut()
                 .subrows_mut(range.start, range.len())
                 .copy_from(tangents);
@@ -188,13 +227,15 @@ impl Sensitivity for StackedSensitivity<'_> {
 
     fn adjoint(&self, w: Batch) -> Result<Mat<f64>> {
         let w = w.fetch()?;
-        let mut out = Mat::zeros(self.params, w.ncols());
-        for (part, range) in &self.parts {
+        let terms = each(&self.parts, self.apart, |_, (part, range)| {
             let own = w.as_ref().subrows(range.start, range.len());
             let term = part.adjoint(own.to_owned().into())?;
             check::length("the rows of an adjoint", term.nrows(), self.params)?;
-            out += term;
-        }
+            Ok(term)
+        })?;
+        // The terms are added in the order of the models, whichever thread was faster.
+        let mut out = Mat::zeros(self.params, w.ncols());
+        terms.iter().for_each(|term| out += term);
         Ok(out)
     }
 
@@ -217,13 +258,13 @@ impl Sensitivity for StackedSensitivity<'_> {
     }
 
     fn curvature(&self, w: &[f64]) -> Result<Option<Box<dyn StateCurvature + '_>>> {
-        let mut parts = Vec::with_capacity(self.parts.len());
-        for (part, range) in &self.parts {
-            match part.curvature(&w[range.clone()])? {
-                Some(curvature) => parts.push((curvature, range.clone())),
-                None => return Ok(None),
-            }
-        }
+        let parts = each(&self.parts, self.apart, |_, (part, range)| {
+            let curvature = part.curvature(&w[range.clone()])?;
+            Ok(curvature.map(|curvature| (curvature, range.clone())))
+        })?;
+        let Some(parts) = parts.into_iter().collect() else {
+            return Ok(None);
+        };
         Ok(Some(Box::new(StackedCurvature(parts))))
     }
 }

@@ -25,6 +25,22 @@ impl Formula for Constant {
     }
 }
 
+/// A reaction whose batches speak of states of these lengths.
+struct Lengths(Vec<usize>);
+
+impl Items for Lengths {
+    fn count(&self) -> usize {
+        1
+    }
+    fn param_dim(&self) -> usize {
+        2
+    }
+    fn batch<'a>(&'a self, _: &[usize]) -> Result<MiniBatch<'a>> {
+        let loss = L2Misfit::euclidean(vec![0.0; 4])?;
+        Ok(MiniBatch::new(Reaction::new(4, 2, 1), loss).warm_starts(self.0.clone()))
+    }
+}
+
 /// Items without any.
 struct Nothing;
 
@@ -175,6 +191,12 @@ fn items_of_stochastic_descents() {
             "item is 2",
             || apart.batch(&[2]).map(drop),
         ),
+        row("warm starts of two items", "Dimension", "of items", || {
+            run(&Lengths(vec![2, 2]), 1, &[0.1; 2])
+        }),
+        row("warm starts of other states", "Dimension", "states", || {
+            run(&Lengths(vec![3]), 1, &[0.1; 2])
+        }),
         row("too few labels", "Dimension", "labels", || {
             Labelled::new(&network, vec![0])
         }),

@@ -35,6 +35,7 @@ mod network;
 mod optimisers;
 mod samples;
 mod saved;
+mod saved_batches;
 mod second_order;
 mod sketch;
 mod solves;

@@ -45,10 +45,10 @@ fn networks() {
             "a sample that is not there",
             "Option",
             "chosen item is 6",
-            || network().of(&[0, 6]),
+            || network().subset(&[0, 6]),
         ),
         row("no samples chosen", "Option", "at least one", || {
-            network().of(&[])
+            network().subset(&[])
         }),
         row(
             "too few factors",

@@ -116,7 +116,7 @@ fn files_that_are_no_saved_runs() {
     let empty = file("empty", &|b| b.clear());
     let flipped = file("flipped", &|b| *b.last_mut().unwrap() ^= 1);
     let longer = file("longer", &|b| b.push(0));
-    let newer = file("newer", &|b| b[16] = 2);
+    let newer = file("newer", &|b| b[16] = 3);
     let text = file("text", &|b| {
         b.splice(12..14, *b"\n");
     });
@@ -136,7 +136,7 @@ fn files_that_are_no_saved_runs() {
         row("empty", "Truncated", "0 bytes", || Saved::read(&empty)),
         row("flipped", "Corrupted", "checksum", || Saved::read(&flipped)),
         row("longer", "Corrupted", "bytes, not", || Saved::read(&longer)),
-        row("newer", "Version", "version 2", || Saved::read(&newer)),
+        row("newer", "Version", "version 3", || Saved::read(&newer)),
         row("as a text", "Foreign", "no saved run", || {
             Saved::read(&text)
         }),

@@ -14,6 +14,7 @@ mod covariance;
 mod curvature;
 mod design;
 mod exact_covariance;
+mod experiments;
 mod fits;
 mod fold;
 mod likelihood;
@@ -49,6 +50,7 @@ mod standard_errors;
 mod stochastic;
 mod stochastic_memory;
 mod stochastic_rules;
+mod stochastic_saved;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;

@@ -277,7 +277,7 @@ fn the_empirical_information_of_labels_sums_the_squares_of_gradients() {
     );
     let mut sum = Mat::zeros(theta.len(), theta.len());
     for n in 0..30 {
-        let one = network.of(&[n]).unwrap();
+        let one = network.subset(&[n]).unwrap();
         let own = Softmax::new(4, vec![loss.labels()[n]]).unwrap();
         let g = Descent::new(&one, &own).gradient(&theta).unwrap().gradient;
         sum += column(&g) * column(&g).transpose();
@@ -335,7 +335,7 @@ fn kronecker_factors_are_those_of_their_definition() {
     let mut sum = Mat::<f64>::zeros(outputs, outputs);
     let mut mean = 0.0;
     for n in 0..30 {
-        let one = network.of(&[n]).unwrap();
+        let one = network.subset(&[n]).unwrap();
         let own = &rho[4 * n..4 * n + 4];
         let z = Linearisation::new(&one, own, &theta, &cpu as &dyn Backend).unwrap();
         for j in 0..2 {

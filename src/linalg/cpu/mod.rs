@@ -145,6 +145,11 @@ impl Backend for Cpu {
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
         by_block(a, |block| self.factor_block(block))
     }
+
+    fn lanes(&self, count: usize) -> Option<Vec<&dyn Backend>> {
+        // A factor does not depend on earlier ones.
+        Some(vec![self; count])
+    }
 }
 
 impl Cpu {

@@ -75,7 +75,7 @@ impl Items for Labelled<'_> {
     }
 
     fn batch<'a>(&'a self, chosen: &[usize]) -> Result<MiniBatch<'a>> {
-        let network = self.network.of(chosen)?;
+        let network = self.network.subset(chosen)?;
         let labels = self.loss.labels();
         let labels = chosen.iter().map(|&n| labels[n]).collect();
         // The mean over a batch is the mean over all samples on average.

@@ -130,7 +130,7 @@ impl Network {
     ///
     /// # Errors
     /// Fails if there are none, or if a sample does not exist.
-    pub fn of(&self, chosen: &[usize]) -> Result<Self> {
+    pub fn subset(&self, chosen: &[usize]) -> Result<Self> {
         check::chosen(chosen, self.samples())?;
         let mut inputs = Mat::zeros(self.inputs.nrows(), chosen.len());
         for (j, &n) in chosen.iter().enumerate() {
