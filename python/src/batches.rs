@@ -191,7 +191,7 @@ impl Found {
         found.set_item("rejected", last.map_or(0, |epoch| epoch.rejected))?;
         found.set_item("counts", counts(py, &cost)?)?;
         found.set_item("history", history(py, &self.epochs)?)?;
-        let remarks = report.map_or(&[][..], |report| &report.remarks);
+        let remarks = report.map_or(&[][..], |report| report.remarks.as_slice());
         let remarks: Vec<String> = remarks.iter().map(ToString::to_string).collect();
         found.set_item("remarks", remarks)?;
         found.set_item("report", report.map_or_else(unfinished, Report::to_string))?;

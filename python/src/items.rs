@@ -93,7 +93,7 @@ impl Samples {
         let missing = || raise(pullback::Error::custom("the state is not made of samples"));
         let model = Arc::clone(model.samples.as_ref().ok_or_else(missing)?);
         let loss = Arc::clone(loss.sum.as_ref().ok_or_else(missing)?);
-        let [samples, values, _] = model.dims();
+        let [samples, values, _] = model.sizes();
         let found = Self {
             kept: (0..samples).filter(|&n| loss.has(n, values)).collect(),
             metric: metric.cloned(),
@@ -139,13 +139,13 @@ impl Items for Samples {
     }
 
     fn param_dim(&self) -> usize {
-        let [_, _, parameters] = self.model.dims();
+        let [_, _, parameters] = self.model.sizes();
         parameters
     }
 
     fn batch<'a>(&'a self, chosen: &[usize]) -> Result<MiniBatch<'a>> {
         let samples: Vec<usize> = chosen.iter().map(|&i| self.kept[i]).collect();
-        let [_, values, _] = self.model.dims();
+        let [_, values, _] = self.model.sizes();
         let weight = self.count() as f64 / chosen.len() as f64;
         let part = self.loss.part(&samples, values, weight)?;
         let metric = self.metric.as_ref();
@@ -156,7 +156,10 @@ impl Items for Samples {
             self.watch.keep(error);
             Watch::failure()
         })?;
-        let batch = MiniBatch::new(stopping(self.model.of(&samples)?, &self.watch), part.loss);
+        let batch = MiniBatch::new(
+            stopping(self.model.model_of(&samples)?, &self.watch),
+            part.loss,
+        );
         Ok(match metric {
             Some(metric) => batch.metric(metric),
             None => batch,

@@ -20,12 +20,12 @@ use crate::watch::Watch;
 pub(crate) struct CompiledNetwork(Arc<models::Network>);
 
 impl Sampled for models::Network {
-    fn dims(&self) -> [usize; 3] {
+    fn sizes(&self) -> [usize; 3] {
         [self.samples(), self.outputs(), self.param_dim()]
     }
 
-    fn of(&self, chosen: &[usize]) -> Result<Arc<dyn Model + Send + Sync>> {
-        Ok(Arc::new(Self::of(self, chosen)?))
+    fn model_of(&self, samples: &[usize]) -> Result<Arc<dyn Model + Send + Sync>> {
+        Ok(Arc::new(self.of(samples)?))
     }
 }
 

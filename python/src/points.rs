@@ -60,17 +60,19 @@ impl Formula for Points {
 }
 
 impl Sampled for Points {
-    fn dims(&self) -> [usize; 3] {
+    fn sizes(&self) -> [usize; 3] {
         [self.count, 1, self.parameters]
     }
 
-    fn of(&self, chosen: &[usize]) -> pullback::Result<Arc<dyn Model + Send + Sync>> {
+    fn model_of(&self, samples: &[usize]) -> pullback::Result<Arc<dyn Model + Send + Sync>> {
         let axes = self.coordinates.chunks_exact(self.count);
         Ok(Arc::new(Curve::new(Self {
             program: Arc::clone(&self.program),
             parameters: self.parameters,
-            coordinates: axes.flat_map(|x| chosen.iter().map(|&i| x[i])).collect(),
-            count: chosen.len(),
+            coordinates: axes
+                .flat_map(|x| samples.iter().map(move |&i| x[i]))
+                .collect(),
+            count: samples.len(),
         })))
     }
 }

@@ -10,13 +10,13 @@ use pullback::{Metric, Model, Noise, Result};
 /// Explicit model whose state holds the values at many samples, sample by sample, each of which can be computed without the others.
 pub(crate) trait Sampled: Send + Sync {
     /// Returns the numbers of samples, of values of one of them, and of parameters.
-    fn dims(&self) -> [usize; 3];
+    fn sizes(&self) -> [usize; 3];
 
     /// Returns the model of some samples.
     ///
     /// # Errors
     /// Fails if a sample does not exist.
-    fn of(&self, chosen: &[usize]) -> Result<Arc<dyn Model + Send + Sync>>;
+    fn model_of(&self, samples: &[usize]) -> Result<Arc<dyn Model + Send + Sync>>;
 }
 
 /// Loss of some samples.

@@ -254,11 +254,11 @@ def test_an_epoch_of_tiny_steps_goes_along_the_gradient_of_all_data(name, size):
     given = {name: option for name, option in given.items() if name != "prior"}
     given["direction"] = "gradient"
     whole = pb.minimize(model, data, start, maxiter=0, uncertainty=False, **given)
-    rate = 1e-9
+    rate = 1e-7 * size / model.shape[0] / abs(whole.jac).max()
     found = pb.minimize_in_batches(model, data, start, size, epochs=1, step=("fixed", rate), **given)
     # Every batch has the whole gradient on average: the sum over the batches is so many times that.
     expected = -rate * (model.shape[0] / size) * whole.jac
-    assert np.allclose(found.x - start, expected, rtol=1e-3, atol=1e-4 * abs(expected).max())
+    assert np.allclose(found.x - start, expected, rtol=1e-4, atol=1e-5 * abs(expected).max())
 
 
 @pytest.mark.parametrize("name", problems())
