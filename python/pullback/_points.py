@@ -51,9 +51,17 @@ def checked(f: Callable, x: np.ndarray, theta: np.ndarray, box: Optional[tuple],
         )
     same = value.size == x.shape[-1]
     seen = traced(f, np.ascontiguousarray(x[..., finite]), theta.size, int(finite.sum())) if same else None
-    if seen is None or not agree(seen.model().predict(near), value[finite]):
+    if seen is None or not has_values(seen, near, value[finite]):
         raise ValueError(f"f treats a point in view of the others; {instead}")
     return points
+
+
+def has_values(points: Any, theta: np.ndarray, value: np.ndarray) -> bool:
+    """Returns whether a traced formula has these finite values, up to rounding."""
+    try:
+        return agree(points.model().predict(theta), value)
+    except ValueError:  # A value that is not finite.
+        return False
 
 
 def stacked(point: list) -> np.ndarray:

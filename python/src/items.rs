@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pullback::metric::Scaled;
 use pullback::stochastic::{Experiments, Items, MiniBatch};
 use pullback::{Metric, Result};
 use pyo3::prelude::*;
@@ -103,26 +104,37 @@ impl Samples {
         };
         if let (Some(word), Some(&first)) = (metric, found.kept.first()) {
             let part = found.loss.part(&[first], values, 1.0).map_err(raise)?;
-            of_part(word, &part, &[first])?;
+            of_part(word, (&part, 1.0), &[first])?;
         }
         Ok(found)
     }
 }
 
-/// Returns the metric of the loss of some samples. Draws of its own belong to them.
-fn of_part(word: &Word, part: &Part, samples: &[usize]) -> PyResult<Box<dyn Metric + Send>> {
+/// Returns the metric of the loss of some samples, which has a weight. Draws of its own belong to them.
+fn of_part(
+    word: &Word,
+    (part, weight): (&Part, f64),
+    samples: &[usize],
+) -> PyResult<Box<dyn Metric + Send>> {
     let subject = Subject {
         grid: None,
         likelihood: part.likelihood.as_ref(),
         clouds: None,
     };
-    if word.name() != "sampled_fisher" {
-        return metric(word, subject);
+    match word.name() {
+        // With one seed for all batches, their first samples would draw alike.
+        "sampled_fisher" => {
+            let [_, seed] = word.options("metric", ["draws", "seed"])?;
+            let seed = word.whole_or("seed", seed, 0)? as u64;
+            metric(&word.with("seed", mixed(seed, samples) as f64), subject)
+        }
+        // The information of the part has its weight.
+        "fisher" | "empirical_fisher" => metric(word, subject),
+        _ => Ok(Box::new(Scaled {
+            metric: metric(word, subject)?,
+            factor: weight,
+        })),
     }
-    // With one seed for all batches, their first samples would draw alike.
-    let [_, seed] = word.options("metric", ["draws", "seed"])?;
-    let seed = word.whole_or("seed", seed, 0)? as u64;
-    metric(&word.with("seed", mixed(seed, samples) as f64), subject)
 }
 
 /// Returns a seed for some samples, a whole number that a float can hold.
@@ -150,7 +162,7 @@ impl Items for Samples {
         let part = self.loss.part(&samples, values, weight)?;
         let metric = self.metric.as_ref();
         let metric = metric
-            .map(|word| of_part(word, &part, &samples))
+            .map(|word| of_part(word, (&part, weight), &samples))
             .transpose();
         let metric = metric.map_err(|error| {
             self.watch.keep(error);
