@@ -140,26 +140,23 @@ impl LossSettings<'_> {
     /// Returns the data as a sum over samples, if each belongs to one value and has noise of its own.
     fn sum(
         &self,
-        data: &[f64],
+        data: Vec<f64>,
         penalty: Option<(Penalty, f64)>,
     ) -> PyResult<Option<Arc<dyn Separable>>> {
-        let count = data.len();
-        let deviations = match &self.sigma {
-            None => Ok(None),
-            Some(sigma) => match axes(sigma)? {
-                0 => sigma
-                    .extract()
-                    .map(|deviation| Some(vec![deviation; count])),
-                1 => vector("sigma", sigma).map(Some),
-                _ => return Ok(None),
-            },
-        };
         if self.observe.is_some() {
             return Ok(None);
         }
+        let deviations = match &self.sigma {
+            None => None,
+            Some(sigma) => match axes(sigma)? {
+                0 => Some(vec![sigma.extract()?; data.len()]),
+                1 => Some(vector("sigma", sigma)?),
+                _ => return Ok(None),
+            },
+        };
         Ok(Some(Arc::new(Single {
-            data: data.to_vec(),
-            deviations: deviations?,
+            data,
+            deviations,
             penalty,
         })))
     }
@@ -217,10 +214,12 @@ impl LossSettings<'_> {
         }
         let scale = self.f_scale.or(given);
         let scale = scale.unwrap_or(penalty.standard_scale());
-        let sum = self.sum(&data, Some((penalty, scale)))?;
-        let loss = Robust::new(self.observations(data)?, penalty).and_then(|l| l.scale(scale));
-        let loss = Loss::known(loss.map_err(raise)?);
-        Ok(Loss { sum, ..loss })
+        let observations = self.observations(data.clone())?;
+        let loss = Robust::new(observations, penalty).and_then(|l| l.scale(scale));
+        Ok(Loss {
+            sum: self.sum(data, Some((penalty, scale)))?,
+            ..Loss::known(loss.map_err(raise)?)
+        })
     }
 
     /// Returns half the sum of squares of residuals.
@@ -232,12 +231,12 @@ impl LossSettings<'_> {
                 Ok(Loss::of_unknown_noise(misfit))
             }
             (_, sigma, _) => {
-                let sum = self.sum(&data, None)?;
-                let observations = self.observations(data)?;
+                let observations = self.observations(data.clone())?;
                 let loss = match sigma {
                     None => Loss::of_unknown_noise(observations),
                     Some(_) => Loss::likelihood(observations),
                 };
+                let sum = self.sum(data, None)?;
                 Ok(Loss { sum, ..loss })
             }
         }
