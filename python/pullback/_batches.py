@@ -74,8 +74,8 @@ def minimize_in_batches(
         need batches of all data.
     step
         As for `minimize`. None stands for steps that decay, with which a run settles on noisy data, and for "trust_ratio" if a batch holds
-        all data. Rules that judge a step see the batch of the step alone. Robust losses take shorter steps, such as ("decaying", 0.3): whole
-        ones go too far where many residuals are large, whose curvature is small.
+        all data. Rules that judge a step see the batch of the step alone. Far from the fit, and with robust losses, whose curvature is small
+        where many residuals are large, whole steps of a natural direction may go astray: take shorter ones, such as ("decaying", 0.3).
     average
         Number of last epochs over whose steps parameters are averaged. With steps of constant length they wander about the minimum,
         to which their average is closer.
@@ -95,14 +95,14 @@ def minimize_in_batches(
         success, ending ("epochs", "converged" where x is a minimum for every batch, "rejected", "callback" or "interrupted") and message;
         nit, the number of epochs; steps and rejected, the numbers of batches with a step and without; history, a structured array with a
         row for every epoch: mean of the batches, each before its step, objective, steps, rejected, seconds and theta; counts, remarks and
-        report. Ctrl-C ends the run with the last whole epoch.
+        report. Ctrl-C ends the run with the last whole epoch, without an average, and with fun NaN unless ``evaluate``.
 
     >>> import numpy as np, pullback as pb
     >>> t = np.linspace(0.0, 5.0, 10_000)
     >>> noise = 0.1 * np.random.default_rng(0).standard_normal(10_000)
     >>> decays = pb.Curve(lambda t, a, b, c, d: a * np.exp(-b * t) + c * np.exp(-d * t), t)
     >>> seen = decays.predict([1.0, 0.3, 2.0, 2.0]) + noise
-    >>> found = pb.minimize_in_batches(decays, seen, [0.5, 0.1, 1.0, 1.0], 100, epochs=3, average=1, sigma=0.1)
+    >>> found = pb.minimize_in_batches(decays, seen, [0.5, 0.1, 1.0, 1.0], 100, epochs=3, average=1, sigma=0.1, step=("decaying", 0.3))
     >>> found.ending, found.steps, bool(abs(found.average - [1.0, 0.3, 2.0, 2.0]).max() < 0.05)
     ('epochs', 300, True)
     """

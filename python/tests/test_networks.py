@@ -1,7 +1,11 @@
 """Networks beside NumPy, SciPy and scikit-learn, and descents on batches beside descents on all data."""
 
 import copy
+import os
 import pickle
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -332,6 +336,19 @@ def test_experiments_in_batches(kind):
     assert np.allclose(at_once.x, whole.x, rtol=1e-5)
 
 
+def test_densities_as_experiments_with_a_metric_of_densities():
+    grid = pb.Grid([(-6.0, 8.0, 70)])
+    free = ["mean 0", "mean 1"]
+    models = [pb.GaussianMixture(grid, [(w, -1.0, 1.0), (1.0 - w, 3.0, 1.0)], free=free) for w in (0.3, 0.5, 0.7)]
+    data = [model.predict([-2.0, 2.0]) for model in models]
+    given = {"loss": "kullback_leibler", "epochs": 30}
+    found = pb.minimize_in_batches(models, data, [-1.0, 3.0], 1, metric="wasserstein", **given)
+    assert found.success and np.allclose(found.x, [-2.0, 2.0], atol=1e-3)
+    assert not np.array_equal(found.x, pb.minimize_in_batches(models, data, [-1.0, 3.0], 1, **given).x)
+    with pytest.raises(ValueError, match="compares densities of mass 1"):
+        pb.minimize_in_batches(models, [2.0 * q for q in data], [-1.0, 3.0], 1, loss=("kullback_leibler", 100))
+
+
 def test_an_exception_of_an_experiment_is_raised():
     def broken(theta):
         if theta[0] != 1.0:
@@ -381,6 +398,23 @@ def test_an_interrupt_ends_a_run_with_its_last_epoch():
     two = pb.minimize_in_batches(curve, SEEN, [1.0, 1.0], 40, epochs=2)
     assert found.ending == "interrupted" and not found.success and found.nit == 2 and np.array_equal(found.x, two.x)
     assert found.counts == two.counts and "interrupted" in repr(found)
+
+
+def test_ctrl_c_ends_a_run_within_a_second():
+    x, labels = spirals(4000)
+    model = pb.Network(x, [64, 64, 2])
+    given = {"loss": ("softmax", 1.0 / 4000), "direction": "gradient", "step": ("fixed", 0.1), "evaluate": True}
+    sent = []
+
+    def send():
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Timer(0.5, send).start()
+    found = pb.minimize_in_batches(model, labels, model.initial(1), 1000, epochs=10**6, **given)
+    assert time.perf_counter() - sent[0] < 1.0
+    assert found.ending == "interrupted" and found.nit == len(found.history) < 10**6
+    assert found.nit == 0 or np.array_equal(found.x, found.history["theta"][-1])
 
 
 def test_a_run_that_is_interrupted_before_its_first_epoch_is_at_its_start():
