@@ -8,6 +8,7 @@
 | fit a model that moves | `Dynamics`, `Experiment`, `Measurements`, `likelihood` |
 | fit a model written in JAX or PyTorch | `from_jax`, `from_torch` |
 | read a problem in PEtab | `from_petab` |
+| fit a network, and samples, points or experiments in batches | `Network`, `Curve`, `minimize_in_batches` |
 | fit a distribution that is known by samples | `PushForward`, `Diffusion` |
 | use a ready model | `GaussianMixture`, `InvariantMeasure`, `Darcy`, and dynamics such as `LotkaVolterra` |
 | state prior knowledge | `gaussian`, `smoothness`, `matern` |
@@ -36,9 +37,11 @@ from typing import Any
 
 from ._autodiff import stencil
 from ._band import band
+from ._batches import minimize_in_batches
 from ._combinations import Combinations, combinations
 from ._correct import Occupations, correct, delay_measure, replicates
 from ._curvature import Curvature, curvature
+from ._curve import Curve
 from ._curve_fit import curve_fit
 from ._dynamics import Dynamics
 from ._equations import Equations, Formula
@@ -51,6 +54,7 @@ from ._least_squares import least_squares
 from ._likelihood import Measurements, likelihood
 from ._minimize import minimize, solve
 from ._model import Explicit, Implicit, Products, verify
+from ._network import Network
 from ._operations import interp, maximum, minimum, where
 from ._posterior import Posterior, posterior
 from ._petab import from_petab
@@ -79,6 +83,7 @@ from .models import (
 __all__ = [
     "Combinations",
     "Curvature",
+    "Curve",
     "Darcy",
     "Diffusion",
     "Dynamics",
@@ -98,6 +103,7 @@ __all__ = [
     "LotkaVolterra",
     "Measurements",
     "ModelError",
+    "Network",
     "Observation",
     "Occupations",
     "Pendulum",
@@ -130,6 +136,7 @@ __all__ = [
     "matern",
     "maximum",
     "minimize",
+    "minimize_in_batches",
     "minimum",
     "multistart",
     "posterior",

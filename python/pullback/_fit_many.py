@@ -71,7 +71,8 @@ def fit_many(
     box = _arguments.intervals(bounds, starts.shape[1])
     for start in starts[:1] if np.ndim(p0) < 2 else starts:
         _arguments.inside("p0", _arguments.parameters("p0", start), box)
-    points = _formula(_arguments.function("f", f), x, starts[0] if y.shape[0] else _arguments.parameters("p0", p0), box)
+    theta = starts[0] if y.shape[0] else _arguments.parameters("p0", p0)
+    points = _points.checked(_arguments.function("f", f), x, theta, box, ("p0", "use curve_fit for one set after the other"))
     choices = {
         "sigma": None if sigma is None else _arguments.array("sigma", sigma),
         "penalty": None if loss == "linear" else str(loss),
@@ -84,20 +85,3 @@ def fit_many(
     for name in ("nit", "success"):
         found[name] = np.array(found[name], dtype=int if name == "nit" else bool)
     return _result.plain()(found)
-
-
-def _formula(f: Callable, x: np.ndarray, theta: np.ndarray, box: Any) -> Any:
-    """Returns the traced formula, after a comparison with the function."""
-    points = _points.traced(f, x, theta.size, x.shape[-1])
-    if points is None:
-        raise ValueError("f cannot be noted as operations on one point; use curve_fit for one set after the other")
-    near = _points.moved(theta, box)
-    value = np.asarray(f(x, *near), dtype=float).reshape(-1)
-    finite = np.isfinite(value)
-    if not finite.any():
-        raise ValueError("f is not finite at any point for parameters near p0, where it is compared with what was noted of it")
-    same = value.size == x.shape[-1]
-    seen = _points.traced(f, np.ascontiguousarray(x[..., finite]), theta.size, int(finite.sum())) if same else None
-    if seen is None or not _points.agree(seen.model().predict(near), value[finite]):
-        raise ValueError("f treats a point in view of the others; use curve_fit for one set after the other")
-    return points

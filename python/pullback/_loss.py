@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _arguments, _clouds, _pullback
+from . import _arguments, _clouds, _labels, _pullback
 from ._pullback import Loss
 
 __all__ = ["as_loss", "with_mass_of_state"]
@@ -29,6 +29,8 @@ def as_loss(model: Any, data: Any, **given: Any) -> Loss:
     word = _arguments.word("loss", given["loss"]) or _arguments.Word("l2")
     if _clouds.compares(word.name, model):
         return _clouds.loss(model, data, word, given)
+    if word.name == "softmax":
+        return _labels.loss(model, data, word, given)
     if given["observe"] is None and getattr(model, "unpaired", False):
         raise ValueError(
             f"loss='{word.name}' pairs every point of the model with a datum by its place, but points belong to none: give a loss between "

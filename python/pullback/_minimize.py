@@ -107,6 +107,8 @@ def minimize(
         of a state, points × coordinates or snapshots × points × coordinates, with others that are not paired with them: see `PushForward`.
         ("sliced_transport", {"lines": 64, "seed": 1}) projects on so many lines. These distances are no log-likelihoods: beside one of
         them the weight of a prior is a choice, made by its deviations, and errors come from repeated fits.
+        "softmax" is the negative log-likelihood of labels, whole numbers from 0 on, for a state of logits, samples × classes, as that of a
+        `Network`: a sum over samples, as for all likelihoods. ("softmax", w) weighs every sample with w; 1/N of N samples makes the mean.
     sigma
         Noise of the data: a standard deviation, one per datum, or a covariance matrix. Without it, the residual
         estimates the noise, unless there is a prior: its weight depends on sigma.
@@ -122,7 +124,8 @@ def minimize(
         "information", "newton" or "gradient". ("conjugate_gradient", iterations), ("newton", iterations) and ("sketched", probes) limit
         the work of a step, and ("least_squares", cutoff) leaves out singular values up to this fraction of the largest, those of the
         Jacobian with columns of unit length. Directions that
-        learn from the run and need gradients only: "lbfgs" or ("lbfgs", memory), "nonlinear_cg", "momentum", "nesterov" and "adam". The
+        learn from the run and need gradients only: "lbfgs" or ("lbfgs", memory), "nonlinear_cg", "momentum", "nesterov" and "adam".
+        "kfac" or ("kfac", damping), for a `Network`, with the options {"damping": 1e-3, "memory": 0.95, "draws": 1, "seed": 0}. The
         option "inner" of momentum and of nonlinear_cg is a direction in place of the gradient, as in
         ("momentum", {"beta": 0.5, "inner": "least_squares"}).
     step

@@ -9,7 +9,7 @@ import numpy as np
 from . import _pullback
 from ._trace import Graph, Traced
 
-__all__ = ["agree", "moved", "traced"]
+__all__ = ["agree", "checked", "moved", "traced"]
 
 
 def traced(f: Callable, x: Any, parameters: int, count: int) -> Optional[Any]:
@@ -33,6 +33,35 @@ def traced(f: Callable, x: Any, parameters: int, count: int) -> Optional[Any]:
     if not isinstance(value, Traced) or value.graph is not graph:
         return None
     return _pullback.TracedPoints(parameters, graph.program([value]), x.reshape(-1), count)
+
+
+def checked(f: Callable, x: np.ndarray, theta: np.ndarray, box: Optional[tuple], words: tuple) -> Any:
+    """Returns the traced formula, after a comparison with the function near parameters theta. ``words`` are the name of these parameters in
+    errors, and what to do if the formula cannot be traced."""
+    place, instead = words
+    points = traced(f, x, theta.size, x.shape[-1])
+    if points is None:
+        raise ValueError(f"f cannot be noted as operations on one point; {instead}")
+    near = moved(theta, box)
+    value = np.asarray(f(x, *near), dtype=float).reshape(-1)
+    finite = np.isfinite(value)
+    if not finite.any():
+        raise ValueError(
+            f"f is not finite at any point for parameters near {place}, where it is compared with what was noted of it"
+        )
+    same = value.size == x.shape[-1]
+    seen = traced(f, np.ascontiguousarray(x[..., finite]), theta.size, int(finite.sum())) if same else None
+    if seen is None or not has_values(seen, near, value[finite]):
+        raise ValueError(f"f treats a point in view of the others; {instead}")
+    return points
+
+
+def has_values(points: Any, theta: np.ndarray, value: np.ndarray) -> bool:
+    """Returns whether a traced formula has these finite values, up to rounding."""
+    try:
+        return agree(points.model().predict(theta), value)
+    except ValueError:  # A value that is not finite.
+        return False
 
 
 def stacked(point: list) -> np.ndarray:

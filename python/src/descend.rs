@@ -8,6 +8,7 @@ use pullback::posterior::Variance;
 use pullback::{
     Backend, Bounds, Descent, Direction, Linearisation, Metric, Model, Report, StepRule, Transform,
 };
+use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -278,22 +279,44 @@ impl Parts {
         let Some(callback) = &self.callback else {
             return false;
         };
-        let answer = Python::attach(|py| {
+        Python::attach(|py| {
             let point = (vector_of(py, run.theta()), run.loss());
-            match callback.bind(py).call1(point) {
-                Ok(answer) => Ok(answer.is_truthy()?),
-                Err(stop) if stop.is_instance_of::<PyStopIteration>(py) => Ok(true),
-                Err(error) => Err(error),
-            }
-        });
-        answer.unwrap_or_else(|error| {
-            watch.keep(error);
-            true
+            stops(callback.bind(py), point, watch)
         })
     }
 }
 
-fn vector_of<'py>(py: Python<'py>, values: &[f64]) -> Bound<'py, numpy::PyArray1<f64>> {
+/// Calls a callback. Returns whether it stops the run, as an exception does, which the watch keeps.
+pub(crate) fn stops<'py>(
+    callback: &Bound<'py, PyAny>,
+    point: impl PyCallArgs<'py>,
+    watch: &Watch,
+) -> bool {
+    let answer = match callback.call1(point) {
+        Ok(answer) => answer.is_truthy(),
+        Err(stop) if stop.is_instance_of::<PyStopIteration>(callback.py()) => Ok(true),
+        Err(error) => Err(error),
+    };
+    answer.unwrap_or_else(|error| {
+        watch.keep(error);
+        true
+    })
+}
+
+/// Returns whether a computation was interrupted, which then has an outcome none the less. Other exceptions are errors.
+pub(crate) fn interrupted<T>(
+    py: Python<'_>,
+    watch: &Watch,
+    outcome: &pullback::Result<T>,
+) -> PyResult<bool> {
+    match (watch.take(), outcome) {
+        (Some(error), Ok(_)) if error.is_instance_of::<PyKeyboardInterrupt>(py) => Ok(true),
+        (Some(error), _) => Err(error),
+        (None, _) => Ok(false),
+    }
+}
+
+pub(crate) fn vector_of<'py>(py: Python<'py>, values: &[f64]) -> Bound<'py, numpy::PyArray1<f64>> {
     numpy::PyArray1::from_slice(py, values)
 }
 
@@ -311,11 +334,7 @@ pub(crate) fn descend<'py>(
     let start = vector("theta0", theta0)?;
     let parts = Parts::new(model, loss, settings, &watch)?;
     let outcome = threads::run(py, &watch, || parts.run(&start, &watch))?;
-    let interrupted = match (watch.take(), &outcome) {
-        (Some(error), Ok(_)) if error.is_instance_of::<PyKeyboardInterrupt>(py) => true,
-        (Some(error), _) => return Err(error),
-        (None, _) => false,
-    };
+    let interrupted = interrupted(py, &watch, &outcome)?;
     let dictionary = outcome.map_err(raise)?.dictionary(py)?;
     in_python_words(&dictionary)?;
     dictionary.set_item("interrupted", interrupted)?;

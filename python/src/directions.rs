@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use pullback::direction::{
-    Adam, Auto, Conjugacy, ConjugateGradient, DataSpace, Dual, Gradient, Information, Lbfgs,
+    Adam, Auto, Conjugacy, ConjugateGradient, DataSpace, Dual, Gradient, Information, Kfac, Lbfgs,
     LeastSquares, Momentum, Newton, NonlinearCg, Sketched,
 };
 use pullback::step::{Armijo, Decaying, Fixed, Grid, StrongWolfe, TrustRatio};
@@ -16,7 +16,7 @@ use crate::word::Word;
 
 /// Names of the directions.
 const DIRECTIONS: &str = "auto, conjugate_gradient, data_space, dual, gradient, information, least_squares, newton, sketched, lbfgs, \
-     nonlinear_cg, momentum, nesterov or adam";
+     nonlinear_cg, momentum, nesterov, adam or kfac";
 
 /// Returns a direction by its name.
 pub(crate) fn direction(word: &Word) -> PyResult<Box<dyn Direction + Send>> {
@@ -97,6 +97,17 @@ fn learning(word: &Word) -> PyResult<Option<Box<dyn Direction + Send>>> {
                 beta1: beta1.unwrap_or(plain.beta1),
                 beta2: beta2.unwrap_or(plain.beta2),
                 epsilon: epsilon.unwrap_or(plain.epsilon),
+            })
+        }
+        "kfac" => {
+            let names = ["damping", "memory", "draws", "seed"];
+            let [damping, memory, draws, seed] = word.options("direction", names)?;
+            let plain = Kfac::default();
+            Box::new(Kfac {
+                damping: damping.unwrap_or(plain.damping),
+                memory: memory.unwrap_or(plain.memory),
+                draws: word.whole_or("draws", draws, plain.draws)?,
+                seed: word.whole_or("seed", seed, plain.seed as usize)? as u64,
             })
         }
         _ => return Ok(None),

@@ -56,7 +56,7 @@ pub(crate) fn raise(error: Error) -> PyErr {
 }
 
 /// Names of the library in its messages, and those that users of Python know. Longer phrases come before their parts.
-const WORDS: [(&str, &str); 37] = [
+const WORDS: [(&str, &str); 40] = [
     (
         "allow more steps (`Tolerances::iterations`)",
         "allow more steps (`maxiter`)",
@@ -164,6 +164,15 @@ const WORDS: [(&str, &str); 37] = [
         "or larger displacements of a regression",
         "or a larger `displacement`",
     ),
+    (
+        "take batches of all items, or `Adam`, `Momentum` or `Kfac`",
+        "take batches of all items, or the direction \"adam\", \"momentum\" or \"kfac\"",
+    ),
+    (
+        "such as `models::Network`, whose parameters have no transforms; use `ConjugateGradient` or `LeastSquares`",
+        "such as `Network`, whose parameters have no transforms; use \"conjugate_gradient\" or \"least_squares\"",
+    ),
+    ("the observer ended the run", "the callback ended the run"),
     ("stopped by the observer", "stopped by the callback"),
     ("`Method::Implicit`", "`method=\"implicit\"`"),
     ("`Transform::Logit`", "the transform \"logit\""),

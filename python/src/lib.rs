@@ -3,6 +3,7 @@
 //! The package in `python/pullback` checks arguments and holds the documentation. This crate translates: models in Python become
 //! a [`pullback::Model`], names become losses and metrics, and reports become dictionaries of arrays.
 
+mod batches;
 mod clouds;
 mod convert;
 mod correct;
@@ -14,9 +15,11 @@ mod directions;
 mod dynamics;
 mod error;
 mod grid;
+mod items;
 mod likelihood;
 mod linearised;
 mod metrics;
+mod network;
 mod objective;
 mod occupations;
 mod outcome;
@@ -28,6 +31,7 @@ mod priors;
 mod program;
 mod ready;
 mod repeated;
+mod sampled;
 mod samples;
 mod search;
 mod session;
@@ -45,6 +49,8 @@ use pyo3::prelude::*;
 mod _pullback {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::batches::descend_in_batches;
     #[pymodule_export]
     use crate::clouds::cloud_loss;
     #[pymodule_export]
@@ -66,7 +72,9 @@ mod _pullback {
     #[pymodule_export]
     use crate::likelihood::{MeasuredTable, likelihood_of};
     #[pymodule_export]
-    use crate::objective::{Loss, Observation, interpolation, loss};
+    use crate::network::CompiledNetwork;
+    #[pymodule_export]
+    use crate::objective::{Loss, Observation, interpolation, labels_loss, loss};
     #[pymodule_export]
     use crate::occupations::Trajectories;
     #[pymodule_export]

@@ -14,6 +14,7 @@ use crate::convert::{Form, matrix, vector};
 use crate::counted::{Counted, Divergent};
 use crate::error::raise;
 use crate::grid::Grid;
+use crate::sampled::{Labels, Separable, Single};
 use crate::transport::transport;
 use crate::watch::Watch;
 use crate::word::Word;
@@ -35,6 +36,8 @@ pub(crate) struct Loss {
     pub(crate) likelihood: Option<Arc<dyn Predictive + Send + Sync>>,
     /// Clouds of points that the state is compared with, if it is clouds.
     pub(crate) clouds: Option<Clouds>,
+    /// Sum over samples that the loss is, if it is one.
+    pub(crate) sum: Option<Arc<dyn Separable>>,
 }
 
 impl Loss {
@@ -50,6 +53,7 @@ impl Loss {
             without_errors: None,
             likelihood: None,
             clouds: None,
+            sum: None,
         }
     }
 
@@ -94,6 +98,12 @@ impl Loss {
         }
     }
 
+    /// Whether the loss is a sum over samples.
+    #[getter]
+    fn separable(&self) -> bool {
+        self.sum.is_some()
+    }
+
     /// Computes the loss of a state.
     fn value(&self, rho: &Bound<'_, PyAny>) -> PyResult<f64> {
         let rho = vector("rho", rho)?;
@@ -125,6 +135,30 @@ impl LossSettings<'_> {
             None => Noise::uniform(count, 1.0).map_err(raise),
             Some(sigma) => noise(sigma, count),
         }
+    }
+
+    /// Returns the data as a sum over samples, if each belongs to one value and has noise of its own.
+    fn sum(
+        &self,
+        data: Vec<f64>,
+        penalty: Option<(Penalty, f64)>,
+    ) -> PyResult<Option<Arc<dyn Separable>>> {
+        if self.observe.is_some() {
+            return Ok(None);
+        }
+        let deviations = match &self.sigma {
+            None => None,
+            Some(sigma) => match axes(sigma)? {
+                0 => Some(vec![sigma.extract()?; data.len()]),
+                1 => Some(vector("sigma", sigma)?),
+                _ => return Ok(None),
+            },
+        };
+        Ok(Some(Arc::new(Single {
+            data,
+            deviations,
+            penalty,
+        })))
     }
 
     fn observations(&self, data: Vec<f64>) -> PyResult<Observations> {
@@ -180,8 +214,12 @@ impl LossSettings<'_> {
         }
         let scale = self.f_scale.or(given);
         let scale = scale.unwrap_or(penalty.standard_scale());
-        let loss = Robust::new(self.observations(data)?, penalty).and_then(|l| l.scale(scale));
-        Ok(Loss::known(loss.map_err(raise)?))
+        let observations = self.observations(data.clone())?;
+        let loss = Robust::new(observations, penalty).and_then(|l| l.scale(scale));
+        Ok(Loss {
+            sum: self.sum(data, Some((penalty, scale)))?,
+            ..Loss::known(loss.map_err(raise)?)
+        })
     }
 
     /// Returns half the sum of squares of residuals.
@@ -192,8 +230,15 @@ impl LossSettings<'_> {
                 let misfit = L2Misfit::new(&grid.0, data).map_err(raise)?;
                 Ok(Loss::of_unknown_noise(misfit))
             }
-            (_, None, _) => Ok(Loss::of_unknown_noise(self.observations(data)?)),
-            _ => Ok(Loss::likelihood(self.observations(data)?)),
+            (_, sigma, _) => {
+                let observations = self.observations(data.clone())?;
+                let loss = match sigma {
+                    None => Loss::of_unknown_noise(observations),
+                    Some(_) => Loss::likelihood(observations),
+                };
+                let sum = self.sum(data, None)?;
+                Ok(Loss { sum, ..loss })
+            }
         }
     }
 
@@ -210,21 +255,22 @@ pub(crate) fn noise(sigma: &Bound<'_, PyAny>, count: usize) -> PyResult<Noise> {
     if let Ok(deviation) = sigma.extract::<f64>() {
         return Noise::uniform(count, deviation).map_err(raise);
     }
-    let axes: usize = sigma
-        .py()
-        .import("numpy")?
-        .call_method1("ndim", (sigma,))?
-        .extract()?;
-    match axes {
+    match axes(sigma)? {
         2 => Noise::full(matrix("sigma", sigma)?).map_err(raise),
         _ => Noise::deviations(vector("sigma", sigma)?).map_err(raise),
     }
 }
 
+/// Returns the number of axes of an array, 0 for a number.
+fn axes(sigma: &Bound<'_, PyAny>) -> PyResult<usize> {
+    let numpy = sigma.py().import("numpy")?;
+    numpy.call_method1("ndim", (sigma,))?.extract()
+}
+
 /// Names of the losses.
 const LOSSES: &str = "l2, sobolev, kullback_leibler, reverse_kullback_leibler, hellinger, chi_squared, transport, \
      marginal_transport, sliced_transport, unbalanced_transport, energy_distance, gaussian_discrepancy, \
-     multiquadric_discrepancy, soft_l1, huber, cauchy or tukey";
+     multiquadric_discrepancy, softmax, soft_l1, huber, cauchy or tukey";
 
 /// Creates a loss by its name.
 #[pyfunction]
@@ -250,6 +296,20 @@ pub(crate) fn loss(
             None => Err(unknown("loss", kind, LOSSES)),
         },
     }
+}
+
+/// Creates the cross entropy of labels, for a state that holds the logits of this number of classes for every sample.
+#[pyfunction]
+pub(crate) fn labels_loss(word: Word, classes: usize, labels: Vec<usize>) -> PyResult<Loss> {
+    let [weight] = word.options("loss", ["weight"])?;
+    let weight = weight.unwrap_or(1.0);
+    let loss = Labels::loss(classes, labels.clone(), weight).map_err(raise)?;
+    let reason = "samples of the loss 'softmax' have a weight other than 1, so that its curvature does not tell errors";
+    Ok(Loss {
+        without_errors: (weight != 1.0).then(|| reason.to_string()),
+        sum: Some(Arc::new(Labels { labels, weight })),
+        ..Loss::likelihood(loss)
+    })
 }
 
 /// Returns the penalty against outliers of this name.

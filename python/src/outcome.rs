@@ -2,7 +2,7 @@
 
 use numpy::{IntoPyArray, PyArray1};
 use pullback::Report;
-use pullback::descent::{Iterate, Stop};
+use pullback::descent::{Counts, Iterate, Stop};
 use pullback::faer::Mat;
 use pullback::page::Summary;
 use pullback::posterior::Estimates;
@@ -50,7 +50,7 @@ impl Outcome {
         found.set_item("message", stop.to_string())?;
         found.set_item("nit", report.iterations())?;
         found.set_item("report", report.to_string())?;
-        found.set_item("counts", counts(py, report)?)?;
+        found.set_item("counts", counts(py, &report.counts)?)?;
         found.set_item("history", history(py, &report.history)?)?;
         let summary = Summary::from(report);
         found.set_item("tests", summary.tests)?;
@@ -67,9 +67,10 @@ impl Outcome {
     }
 }
 
-fn counts<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDict>> {
+/// Returns the cost by names.
+pub(crate) fn counts<'py>(py: Python<'py>, counts: &Counts) -> PyResult<Bound<'py, PyDict>> {
     let found = PyDict::new(py);
-    for (name, count) in report.counts.by_name() {
+    for (name, count) in counts.by_name() {
         found.set_item(name, count)?;
     }
     Ok(found)

@@ -7,7 +7,7 @@ use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::descent::Tolerances;
 use pullback::fits::{FitMany, Fits};
 use pullback::loss::Penalty;
-use pullback::{Bounds, Transform};
+use pullback::{Bounds, Model, Transform};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -17,12 +17,13 @@ use crate::error::raise;
 use crate::objective::{noise, penalty, transform};
 use crate::program::{Arguments, Program};
 use crate::ready::ReadyModel;
+use crate::sampled::Sampled;
 use crate::threads;
 use crate::watch::Watch;
 
 /// Formula of one value, at points with several coordinates.
 struct Points {
-    program: Program,
+    program: Arc<Program>,
     parameters: usize,
     /// Coordinates of the points, the first of all points before the second.
     coordinates: Vec<f64>,
@@ -35,12 +36,16 @@ impl Formula for Points {
     }
 
     fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        self.rows(theta, 0, out);
+    }
+
+    fn rows<S: Scalar>(&self, theta: &[S], first: usize, out: &mut [S]) -> bool {
         let axes = self.coordinates.len() / self.count;
         let mut point = vec![S::from(0.0); axes];
         let mut results = self.program.room();
         for (i, value) in out.iter_mut().enumerate() {
             for (axis, x) in point.iter_mut().enumerate() {
-                *x = S::from(self.coordinates[axis * self.count + i]);
+                *x = S::from(self.coordinates[axis * self.count + first + i]);
             }
             let arguments = Arguments {
                 t: 0.0,
@@ -50,6 +55,25 @@ impl Formula for Points {
             let value = std::slice::from_mut(value);
             self.program.evaluate_in(&mut results, &arguments, value);
         }
+        true
+    }
+}
+
+impl Sampled for Points {
+    fn sizes(&self) -> [usize; 3] {
+        [self.count, 1, self.parameters]
+    }
+
+    fn model_of(&self, samples: &[usize]) -> pullback::Result<Arc<dyn Model + Send + Sync>> {
+        let axes = self.coordinates.chunks_exact(self.count);
+        Ok(Arc::new(Curve::new(Self {
+            program: Arc::clone(&self.program),
+            parameters: self.parameters,
+            coordinates: axes
+                .flat_map(|x| samples.iter().map(move |&i| x[i]))
+                .collect(),
+            count: samples.len(),
+        })))
     }
 }
 
@@ -67,6 +91,10 @@ impl Formula for Shared {
 
     fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
         self.0.values(theta, out);
+    }
+
+    fn rows<S: Scalar>(&self, theta: &[S], first: usize, out: &mut [S]) -> bool {
+        self.0.rows(theta, first, out)
     }
 }
 
@@ -98,7 +126,7 @@ impl TracedPoints {
             return Err(PyValueError::new_err(text));
         }
         Ok(Self(Arc::new(Points {
-            program,
+            program: Arc::new(program),
             parameters,
             coordinates,
             count,
@@ -107,7 +135,8 @@ impl TracedPoints {
 
     /// Returns the model of the formula.
     fn model(&self) -> ReadyModel {
-        ReadyModel::new(Curve::new(Shared(Arc::clone(&self.0))), vec![self.0.count])
+        let curve = Curve::new(Shared(Arc::clone(&self.0)));
+        ReadyModel::new(curve, vec![self.0.count]).with_samples(Arc::clone(&self.0) as _)
     }
 
     /// Fits every column of the data, from the start in the same column.

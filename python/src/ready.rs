@@ -13,6 +13,7 @@ use pyo3::types::PyTuple;
 use crate::convert::vector;
 use crate::error::raise;
 use crate::grid::Grid;
+use crate::sampled::Sampled;
 use crate::threads;
 use crate::watch::{Interruptible, Watch};
 
@@ -21,6 +22,8 @@ use crate::watch::{Interruptible, Watch};
 pub(crate) struct ReadyModel {
     pub(crate) model: Arc<dyn Model + Send + Sync>,
     pub(crate) grid: Option<pullback::Grid>,
+    /// Samples of the state, if each can be computed without the others.
+    pub(crate) samples: Option<Arc<dyn Sampled>>,
     shape: Vec<usize>,
 }
 
@@ -35,7 +38,16 @@ impl ReadyModel {
         Self {
             model,
             grid: None,
+            samples: None,
             shape,
+        }
+    }
+
+    /// Adds the samples that the state is made of.
+    pub(crate) fn with_samples(self, samples: Arc<dyn Sampled>) -> Self {
+        Self {
+            samples: Some(samples),
+            ..self
         }
     }
 
@@ -72,6 +84,12 @@ impl ReadyModel {
     #[getter]
     fn grid(&self) -> Option<Grid> {
         self.grid.clone().map(Grid)
+    }
+
+    /// Whether the state is made of samples, each of which can be computed without the others.
+    #[getter]
+    fn sampled(&self) -> bool {
+        self.samples.is_some()
     }
 
     /// Computes the state at these parameters.

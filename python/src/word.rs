@@ -72,6 +72,13 @@ impl Word {
         }
     }
 
+    /// Returns the word with an option that replaces one of its name.
+    pub(crate) fn with(&self, option: &str, value: f64) -> Self {
+        let mut with = self.clone();
+        with.2.insert(option.to_string(), Value::Number(value));
+        with
+    }
+
     /// Returns an option as a whole number.
     pub(crate) fn whole(&self, option: &str, value: f64) -> PyResult<usize> {
         // All whole numbers up to this one are floats.
