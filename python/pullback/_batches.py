@@ -73,9 +73,8 @@ def minimize_in_batches(
         parameters. "kfac" remembers earlier batches and is for a `Network`. "lbfgs" and "nonlinear_cg" take differences of gradients, and
         need batches of all data.
     step
-        As for `minimize`. None stands for steps that decay, with which a run settles on noisy data, and for "trust_ratio" if a batch holds
-        all data. Rules that judge a step see the batch of the step alone. Far from the fit, and with robust losses, whose curvature is small
-        where many residuals are large, whole steps of a natural direction may go astray: take shorter ones, such as ("decaying", 0.3).
+        As for `minimize`. None stands for "annealed", a trust region whose steps decay, so that a run settles on noisy data, and for
+        "trust_ratio" if a batch holds all data. Rules that judge a step see the batch of the step alone.
     average
         Number of last epochs over whose steps parameters are averaged. With steps of constant length they wander about the minimum,
         to which their average is closer.

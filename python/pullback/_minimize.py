@@ -130,7 +130,7 @@ def minimize(
         ("momentum", {"beta": 0.5, "inner": "least_squares"}).
     step
         Rule for the lengths of steps: "trust_ratio", which damps; "armijo", which shortens; "strong_wolfe", for "lbfgs" and
-        "nonlinear_cg"; ("fixed", rate) and ("decaying", rate), for momentum and "adam"; "grid", which tries several lengths. None for that
+        "nonlinear_cg"; ("fixed", rate) and ("decaying", rate), for momentum and "adam"; "annealed", for batches; "grid", which tries several lengths. None for that
         of the direction. Options are given by name, as in ("armijo", {"first": 1.0, "growth": 2.0}).
     prior
         `gaussian`, `smoothness` or `matern`, or several of them.

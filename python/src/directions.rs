@@ -6,7 +6,7 @@ use pullback::direction::{
     Adam, Auto, Conjugacy, ConjugateGradient, DataSpace, Dual, Gradient, Information, Kfac, Lbfgs,
     LeastSquares, Momentum, Newton, NonlinearCg, Sketched,
 };
-use pullback::step::{Armijo, Decaying, Fixed, Grid, StrongWolfe, TrustRatio};
+use pullback::step::{Annealed, Armijo, Decaying, Fixed, Grid, StrongWolfe, TrustRatio};
 use pullback::{Direction, StepRule};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -199,7 +199,7 @@ fn needs_rate(direction: &str, meaning: &str) -> PyErr {
 }
 
 /// Names of the step rules.
-const RULES: &str = "trust_ratio, armijo, strong_wolfe, fixed, decaying or grid";
+const RULES: &str = "trust_ratio, armijo, strong_wolfe, fixed, decaying, annealed or grid";
 
 /// Returns a step rule by its name.
 fn step(word: &Word) -> PyResult<Box<dyn StepRule + Send>> {
@@ -231,15 +231,14 @@ fn step(word: &Word) -> PyResult<Box<dyn StepRule + Send>> {
                 scale: rate.ok_or_else(|| without_rate("fixed"))?,
             })
         }
-        "decaying" => {
-            let [rate, steps, power] = word.options("step", ["rate", "steps", "power"])?;
-            let plain = Decaying::default();
-            Box::new(Decaying {
-                scale: rate.ok_or_else(|| without_rate("decaying"))?,
-                steps: steps.unwrap_or(plain.steps),
-                power: power.unwrap_or(plain.power),
-            })
-        }
+        "decaying" => match decay(word)? {
+            (decay, true) => Box::new(decay),
+            (_, false) => return Err(without_rate("decaying")),
+        },
+        "annealed" => Box::new(Annealed {
+            decay: decay(word)?.0,
+            ..Annealed::default()
+        }),
         "strong_wolfe" => {
             let names = ["curvature", "decrease", "trials"];
             let [curvature, decrease, trials] = word.options("step", names)?;
@@ -261,6 +260,18 @@ fn step(word: &Word) -> PyResult<Box<dyn StepRule + Send>> {
         }
         other => return Err(unknown("step", other, RULES)),
     })
+}
+
+/// Returns a schedule, and whether its rate is given.
+fn decay(word: &Word) -> PyResult<(Decaying, bool)> {
+    let [rate, steps, power] = word.options("step", ["rate", "steps", "power"])?;
+    let plain = Decaying::default();
+    let decay = Decaying {
+        scale: rate.unwrap_or(plain.scale),
+        steps: steps.unwrap_or(plain.steps),
+        power: power.unwrap_or(plain.power),
+    };
+    Ok((decay, rate.is_some()))
 }
 
 /// Returns the error of a rule without its rate.
