@@ -20,6 +20,12 @@ fn along(direction: &dyn Direction) -> Result<Report> {
     descent.run(&start, |_| ())
 }
 
+fn scheduled(direction: &dyn Direction) -> Result<Report> {
+    let (model, loss, start) = misfit();
+    let (descent, rate) = (Descent::new(&model, &loss), Fixed { scale: 0.1 });
+    descent.direction(direction).step(&rate).run(&start, |_| ())
+}
+
 fn by(rule: &dyn StepRule) -> Result<Report> {
     let (model, loss, start) = misfit();
     Descent::new(&model, &loss).step(rule).run(&start, |_| ())
@@ -34,7 +40,7 @@ fn options_of_directions() {
         })
     };
     let momentum = |beta| {
-        along(&Momentum {
+        scheduled(&Momentum {
             beta,
             ..Momentum::default()
         })
@@ -62,6 +68,9 @@ fn options_of_directions() {
         row("no friction", "Option", below, || momentum(1.0)),
         row("negative β", "Option", below, || momentum(-0.1)),
         row("NaN β", "Option", below, || momentum(NAN)),
+        row("momentum in a search", "Option", "take `Fixed`", || {
+            along(&Momentum::default())
+        }),
         row("cut-off 1", "Option", "the cut-off", || cutoff(1.0)),
         row("negative cut-off", "Option", "the cut-off", || {
             cutoff(-1e-3)
@@ -73,7 +82,7 @@ fn options_of_directions() {
 #[test]
 fn options_of_adam() {
     let adam = |beta1, beta2, epsilon| {
-        along(&Adam {
+        scheduled(&Adam {
             beta1,
             beta2,
             epsilon,
@@ -94,6 +103,9 @@ fn options_of_adam() {
         }),
         row("infinite ε", "Option", "the ε of Adam", || {
             adam(0.9, 0.9, f64::INFINITY)
+        }),
+        row("Adam in a search", "Option", "take `Fixed`", || {
+            along(&Adam::default())
         }),
     ]);
 }

@@ -18,7 +18,7 @@ fn draws() {
         row("none", "Option", "number of whitened draws", || {
             Draws::normal(0, 2, 1)
         }),
-        row("no entries", "Option", "number of whitened draws", || {
+        row("no entries", "Option", "the length of a draw", || {
             Draws::normal(9, 0, 1)
         }),
         row("no raw ones", "Option", "the number of draws", || {
