@@ -6,7 +6,7 @@ use pullback::direction::{
     Preconditioner,
 };
 use pullback::prior::{Smoothness, Tikhonov};
-use pullback::step::{Decaying, Grid, Judge, StrongWolfe, Trial, Verdict};
+use pullback::step::{Decaying, Fixed, Grid, Judge, StrongWolfe, Trial, Verdict};
 use pullback::{Descent, Direction, Noise, Prior, Report, Result, StepRule};
 
 use crate::support::bad::{check, row};
