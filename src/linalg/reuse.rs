@@ -64,10 +64,8 @@ impl<'b> Reuse<'b> {
     /// Returns caches for the lanes of the backend, as many as at the first call.
     pub(crate) fn lanes(&self, backends: &[&'b dyn Backend]) -> &[Arc<Self>] {
         let lane = |backend: &&'b dyn Backend| Arc::new(Self::new(*backend, self.capacity));
-        let lanes = self
-            .lanes
-            .get_or_init(|| backends.iter().map(lane).collect());
-        lanes
+        self.lanes
+            .get_or_init(|| backends.iter().map(lane).collect())
     }
 
     fn cache(&self) -> MutexGuard<'_, VecDeque<Cached<'b>>> {

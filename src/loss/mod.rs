@@ -26,6 +26,7 @@ pub use self::observations::Observations;
 pub use self::robust::{Penalty, Robust};
 pub use self::sobolev::SobolevMisfit;
 pub use self::softmax::Softmax;
+pub(crate) use self::sum::StackedScores;
 pub use self::sum::Sum;
 pub use self::transport::{Sinkhorn, Transport, UnbalancedTransport};
 

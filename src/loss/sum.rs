@@ -195,25 +195,15 @@ impl Misfit for Parts<'_> {
         weighted_sum(products, v)
     }
 
-    /// Stacks the scores of the parts if one of them has any.
     fn scores(&self, v: MatRef<'_, f64>, backend: &dyn Backend) -> Result<Option<Mat<f64>>> {
-        let mut blocks = Vec::with_capacity(self.parts.len());
-        let mut some = false;
+        let mut scores = StackedScores::default();
         for part in &self.parts {
-            // The gradient of wf has scores w ψ. That of a negative log-likelihood wf has the variance wM = (√w L)ᵀ√w L.
-            let block = match part.misfit.scores(v, backend)? {
-                Some(scores) => {
-                    some = true;
-                    part.weight * scores
-                }
-                None => match part.root(&self.rho, backend)? {
-                    Some(root) => part.weight.sqrt() * root.lift(v)?,
-                    None => return Ok(None),
-                },
-            };
-            blocks.push(block);
+            let root = || part.root(&self.rho, backend);
+            if !scores.push(part.weight, part.misfit.scores(v, backend)?, root, v)? {
+                return Ok(None);
+            }
         }
-        Ok(some.then(|| stacked(&blocks, v.ncols())))
+        Ok(scores.finish(v.ncols()))
     }
 
     fn rounding(&self) -> f64 {
@@ -222,15 +212,49 @@ impl Misfit for Parts<'_> {
     }
 }
 
-/// Returns the rows of all blocks, below one another.
-fn stacked(blocks: &[Mat<f64>], columns: usize) -> Mat<f64> {
-    let mut all = Mat::zeros(blocks.iter().map(Mat::nrows).sum(), columns);
-    let mut first = 0;
-    for block in blocks {
-        all.subrows_mut(first, block.nrows()).copy_from(block);
-        first += block.nrows();
+/// Scores of a weighted sum: those of its summands, below one another.
+#[derive(Default)]
+pub(crate) struct StackedScores {
+    blocks: Vec<Mat<f64>>,
+    /// Whether a summand has scores.
+    some: bool,
+}
+
+impl StackedScores {
+    /// Adds a summand wf along the columns of `v`, with its scores or the root of its metric. Returns whether it has one of them.
+    pub(crate) fn push<'m>(
+        &mut self,
+        weight: f64,
+        scores: Option<Mat<f64>>,
+        root: impl FnOnce() -> Result<Option<Box<dyn Root + 'm>>>,
+        v: MatRef<'_, f64>,
+    ) -> Result<bool> {
+        // The gradient of wf has scores w ψ. That of a negative log-likelihood wf has the variance wM = (√w L)ᵀ√w L.
+        self.some |= scores.is_some();
+        let block = match scores {
+            Some(scores) => weight * scores,
+            None => match root()? {
+                Some(root) => weight.sqrt() * root.lift(v)?,
+                None => return Ok(false),
+            },
+        };
+        self.blocks.push(block);
+        Ok(true)
     }
-    all
+
+    /// Returns the rows of all summands with this number of columns, if one of them has scores.
+    pub(crate) fn finish(self, columns: usize) -> Option<Mat<f64>> {
+        if !self.some {
+            return None;
+        }
+        let mut all = Mat::zeros(self.blocks.iter().map(Mat::nrows).sum(), columns);
+        let mut first = 0;
+        for block in &self.blocks {
+            all.subrows_mut(first, block.nrows()).copy_from(block);
+            first += block.nrows();
+        }
+        Some(all)
+    }
 }
 
 /// Returns Σ wᵢ Bᵢ for batches of the shape of `v`, or None if one of them is unknown.

@@ -2,7 +2,7 @@
 //!
 //! Where the objective is a sum over many items, such as observations, experiments or labelled samples, a batch of them costs a
 //! fraction of the sum, and its gradient is right on average. [`Stochastic`] takes the directions and step rules of a
-//! [`Descent`](crate::Descent), with any metric, and lets them carry what they remember from batch to batch.
+//! [`Descent`], with any metric, and lets them carry what they remember from batch to batch.
 //!
 //! | data | items |
 //! |---|---|

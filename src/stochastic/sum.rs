@@ -6,8 +6,8 @@ use faer::{Mat, MatRef};
 
 use crate::check;
 use crate::error::Result;
-use crate::linalg::Backend;
-use crate::loss::{Loss, Misfit, gradient_of, value_of};
+use crate::linalg::{Backend, Cpu};
+use crate::loss::{Loss, Misfit, StackedScores, gradient_of, value_of};
 use crate::metric::{BlocksRoot, Metric, Root, scaled_root};
 
 /// Loss of one experiment, and its entries of the common state.
@@ -44,6 +44,11 @@ impl Loss for SumLoss<'_> {
         self.parts.iter().map(|part| part.loss.data()).sum()
     }
 
+    fn scores(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
+        let cpu = Cpu::shared();
+        self.at(rho, cpu)?.scores(v, cpu)
+    }
+
     fn check(&self, rho: &[f64]) -> Result<()> {
         let states = self.parts.last().map_or(0, |part| part.range.end);
         check::length("the state of a batch", rho.len(), states)?;
@@ -77,6 +82,17 @@ struct MisfitPart<'a> {
     range: Range<usize>,
 }
 
+impl MisfitPart<'_> {
+    /// Returns the root of the metric of the loss, if it has one.
+    fn root<'m>(&'m self, backend: &'m dyn Backend) -> Result<Option<Box<dyn Root + 'm>>> {
+        match (self.misfit.root(backend)?, &self.metric) {
+            (Some(own), _) => Ok(Some(own)),
+            (None, Some(metric)) => metric.at(&self.rho, backend).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
 /// Prepared sum of losses.
 struct SumMisfit<'a> {
     parts: Vec<MisfitPart<'a>>,
@@ -102,10 +118,8 @@ impl Misfit for SumMisfit<'_> {
     fn root<'m>(&'m self, backend: &'m dyn Backend) -> Result<Option<Box<dyn Root + 'm>>> {
         let mut roots = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
-            let root = match (part.misfit.root(backend)?, &part.metric) {
-                (Some(own), _) => own,
-                (None, Some(metric)) => metric.at(&part.rho, backend)?,
-                (None, None) => return Ok(None),
+            let Some(root) = part.root(backend)? else {
+                return Ok(None);
             };
             roots.push(scaled_root(self.weight, root));
         }
@@ -123,6 +137,18 @@ impl Misfit for SumMisfit<'_> {
             target.copy_from(self.weight * product);
         }
         Ok(Some(out))
+    }
+
+    fn scores(&self, v: MatRef<'_, f64>, backend: &dyn Backend) -> Result<Option<Mat<f64>>> {
+        let mut scores = StackedScores::default();
+        for part in &self.parts {
+            let own = v.subrows(part.range.start, part.range.len());
+            let root = || part.root(backend);
+            if !scores.push(self.weight, part.misfit.scores(own, backend)?, root, own)? {
+                return Ok(None);
+            }
+        }
+        Ok(scores.finish(v.ncols()))
     }
 
     fn rounding(&self) -> f64 {

@@ -1,14 +1,20 @@
 //! Experiments that are solved side by side: results, counts and warm starts.
 
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
 use crate::support::runs::only;
 use crate::support::saves::{check, leak, limit};
 use crate::support::{Reaction, column, gap};
+use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::direction::Gradient;
 use pullback::faer::{Mat, MatMut, MatRef};
-use pullback::loss::{L2Misfit, Sum};
+use pullback::loss::{L2Misfit, Observations, Penalty, Robust, Sum};
 use pullback::step::Fixed;
 use pullback::stochastic::{Experiments, Items, MiniBatch, Report, Stochastic};
-use pullback::{Backend, Cpu, Descent, Error, Model, Operator, Result, Side, random};
+use pullback::{Backend, Cpu, Descent, Error, Model, Noise, Operator, Result, Side, random};
 use rayon::ThreadPoolBuilder;
 
 /// A ρ = B (θ + 0.1 θ³), where A does not depend on θ.
@@ -170,7 +176,7 @@ impl Items for Reactions {
 
 #[test]
 fn solves_start_from_the_last_visit_of_their_item() {
-    let step = Fixed { scale: 0.01 };
+    let step = Fixed { scale: 1e-6 };
     let run = |warm| {
         let items = Reactions { count: 5, warm };
         let descent = Stochastic::new(&items, 1).direction(&Gradient).step(&step);
@@ -204,7 +210,7 @@ impl Model for Unsolvable {
     }
     fn solve(&self, _: &[f64], _: &mut [f64], _: &dyn Backend) -> Result<()> {
         // The last one fails first.
-        std::thread::sleep(std::time::Duration::from_millis(20 - 5 * self.0 as u64));
+        std::thread::sleep(Duration::from_millis(20 - 5 * self.0 as u64));
         Err(Error::OutOfMemory {
             what: "an experiment",
             size: self.0,
@@ -224,4 +230,93 @@ fn the_error_is_that_of_the_first_experiment() {
     let pool = ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     let error = pool.install(|| Stochastic::new(&items, 3).run(&START, |_| ()).unwrap_err());
     assert!(format!("{error:?}").contains("1×1"), "{error:?}");
+}
+
+/// The state θ, which a first solve finds only while another one is under way.
+struct Meeting(Arc<AtomicUsize>);
+
+impl Model for Meeting {
+    fn state_dim(&self) -> usize {
+        3
+    }
+    fn param_dim(&self) -> usize {
+        3
+    }
+    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
+        (0..3).for_each(|i| out[i] = rho[i] - theta[i]);
+    }
+    fn state_jacobian<'a>(&'a self, _: &'a [f64], _: &'a [f64]) -> Operator<'a> {
+        Operator::identity(3)
+    }
+    fn param_jacobian<'a>(&'a self, _: &'a [f64], _: &'a [f64]) -> Operator<'a> {
+        Operator::dense(-Mat::<f64>::identity(3, 3))
+    }
+    fn solve(&self, theta: &[f64], rho: &mut [f64], _: &dyn Backend) -> Result<()> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let before = Instant::now();
+        while self.0.load(Ordering::SeqCst) < 2 {
+            assert!(before.elapsed() < Duration::from_secs(20), "no other solve");
+            std::thread::yield_now();
+        }
+        rho.copy_from_slice(theta);
+        Ok(())
+    }
+}
+
+#[test]
+fn experiments_are_solved_at_the_same_time() {
+    let solves = Arc::new(AtomicUsize::new(0));
+    let loss = || L2Misfit::euclidean(vec![0.3; 3]).unwrap();
+    let items = Experiments::new()
+        .add(Meeting(Arc::clone(&solves)), loss())
+        .add(Meeting(Arc::clone(&solves)), loss());
+    let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let report = pool.install(|| Stochastic::new(&items, 2).run(&START, |_| ()).unwrap());
+    assert!(gap(&report.theta, &[0.3; 3]) < 1e-12, "{report}");
+}
+
+/// a e^(−b t) at some times.
+struct Decay(Vec<f64>);
+
+impl Formula for Decay {
+    fn dims(&self) -> (usize, usize) {
+        (self.0.len(), 2)
+    }
+    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        for (y, t) in out.iter_mut().zip(&self.0) {
+            *y = theta[0] * (theta[1] * -t).exp();
+        }
+    }
+}
+
+/// Data of a decay at these of 24 times, every seventh of them an outlier, with a robust loss.
+fn robust(chosen: Range<usize>) -> (Curve<Decay>, Robust) {
+    let times: Vec<f64> = chosen.clone().map(|i| 0.2 * i as f64).collect();
+    let errors = random::normal(24, 5, 0);
+    let outlier = |i: usize| if i % 7 == 3 { 1.0 } else { 0.0 };
+    let pairs = chosen.zip(&times);
+    let data: Vec<f64> = pairs
+        .map(|(i, t)| 2.0 * (-0.7 * t).exp() + 0.1 * errors[i] + outlier(i))
+        .collect();
+    let noise = Noise::uniform(data.len(), 0.1).unwrap();
+    let loss = Robust::new(
+        Observations::present(&data, &noise).unwrap(),
+        Penalty::Huber,
+    );
+    (Curve::new(Decay(times)), loss.unwrap())
+}
+
+#[test]
+fn robust_experiments_have_the_covariance_of_all_their_data() {
+    let (curve, loss) = robust(0..24);
+    let errors = |descent: Descent<'_>| {
+        let report = descent.run(&[1.5, 0.5], |_| ()).unwrap();
+        report.covariance(&descent).unwrap().standard_errors
+    };
+    let expected = errors(Descent::new(&curve, &loss));
+    let ((one, its_loss), (other, other_loss)) = (robust(0..10), robust(10..24));
+    let items = Experiments::new().add(one, its_loss).add(other, other_loss);
+    let batch = items.batch(&[0, 1]).unwrap();
+    let found = errors(Descent::new(batch.model(), batch.loss()));
+    assert!(gap(&found, &expected) < 1e-6, "{found:?}, {expected:?}");
 }
