@@ -45,6 +45,9 @@ const STALLS: u32 = 4;
 /// Largest displacement of a parameter because of noise, relative to its size.
 const WIDEST: f64 = 0.5;
 
+/// Part of the largest displacement from which on a displacement cannot be made longer.
+const NEARLY: f64 = 0.99;
+
 /// Place of an iteration without a model.
 pub(super) struct Place<'a> {
     pub(super) theta: &'a [f64],
@@ -58,8 +61,16 @@ pub(super) struct Place<'a> {
 pub(super) enum Plan {
     /// One parameter at a time, around the starting point.
     Start,
-    /// To both sides along these displacements around this point, which leaves the simulations before behind.
-    Around(Vec<Vec<f64>>, Vec<f64>),
+    /// To both sides of a point.
+    Around(Around),
+}
+
+/// Survey to both sides of a point.
+pub(super) struct Around {
+    pub(super) centre: Vec<f64>,
+    pub(super) displacements: Vec<Vec<f64>>,
+    /// Whether the simulations before are dropped.
+    pub(super) anew: bool,
 }
 
 /// Outcome of an attempt to find a better Z.
@@ -80,8 +91,9 @@ impl Record {
         let blur = self.blur()?;
         let resting = at.window.latest(RESTING);
         let rests = !resting.is_empty() || at.step.is_some_and(|s| s < self.options.displacement);
-        self.exhausted = self.sharpenings == SHARPENINGS;
-        let sharpen = rests && blur > BLURRED && !self.exhausted;
+        let exhausted = self.sharpenings == SHARPENINGS;
+        self.exhausted = exhausted && self.widest;
+        let sharpen = rests && blur > BLURRED && !exhausted;
         let moved = !sharpen && self.moves < MOVES && self.is_far(resting);
         if !sharpen && !moved {
             return None;
@@ -92,16 +104,37 @@ impl Record {
             true => at.theta.to_vec(),
             false => mean(resting),
         };
-        Some(Plan::Around(self.widened(&centre), centre))
+        let displacements = self.widened(&centre);
+        // What the widest displacements do not bring out of the noise, more of them may.
+        let anew = !self.widest || self.is_far(std::slice::from_ref(&centre));
+        self.widest = sharpen && self.reach_limits(&centre, &displacements);
+        Some(Plan::Around(Around {
+            centre,
+            displacements,
+            anew,
+        }))
+    }
+
+    /// Returns the largest displacement of every parameter around θ, in the units.
+    fn limits(&self, theta: &[f64]) -> Vec<f64> {
+        let sizes = self.scaled(theta);
+        sizes.iter().map(|t| WIDEST * t.abs().max(1.0)).collect()
+    }
+
+    /// Returns whether a displacement around θ is as long as it may be.
+    fn reach_limits(&self, theta: &[f64], displacements: &[Vec<f64>]) -> bool {
+        let limits = self.limits(theta);
+        let mut scaled = displacements.iter().map(|d| self.scaled(d));
+        scaled.any(|d| {
+            d.iter()
+                .zip(&limits)
+                .any(|(d, most)| d.abs() > NEARLY * most)
+        })
     }
 
     /// Returns the displacements of a survey around θ that the noise of the simulator needs.
     fn widened(&self, theta: &[f64]) -> Vec<Vec<f64>> {
-        let pairs = theta.iter().zip(&self.units);
-        let most: Vec<f64> = pairs
-            .map(|(t, u)| WIDEST * (t / u).abs().max(1.0))
-            .collect();
-        let response = self.response.as_ref();
+        let (response, most) = (self.response.as_ref(), self.limits(theta));
         let displacements = response.map_or_else(Vec::new, |r| r.displacements(&most));
         let in_units = |d: Vec<f64>| d.iter().zip(&self.units).map(|(d, u)| d * u).collect();
         displacements.into_iter().map(in_units).collect()
@@ -168,7 +201,7 @@ impl Record {
             let distances: Vec<f64> = iterates.iter().map(along).collect();
             let mean = distances.iter().sum::<f64>() / n;
             let squares = distances.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
-            mean.abs() > FAR + SPREADS * (squares / (n - 1.0)).sqrt()
+            mean.abs() > FAR + SPREADS * (squares / (n - 1.0).max(1.0)).sqrt()
         })
     }
 
@@ -220,7 +253,7 @@ mod tests {
                 step: Some(size),
                 window: &window,
             };
-            if let Some(Plan::Around(_, centre)) = record.plan(&place) {
+            if let Some(Plan::Around(Around { centre, .. })) = record.plan(&place) {
                 record.begin_survey(&centre, &displacements);
                 window = Window::default();
             }

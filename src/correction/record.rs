@@ -50,7 +50,11 @@ pub(super) struct Record {
     pub(super) stalls: u32,
     /// Whether surveys because of noise are used up, and the combinations that it still hides then.
     pub(super) exhausted: bool,
+    /// Whether a displacement of the latest survey was as long as it may be.
+    pub(super) widest: bool,
     lost: Vec<Vec<f64>>,
+    /// Whether the first survey found effects that are nearly alike.
+    alike: bool,
     /// Whether the simulations did not lie on a smooth surface for the last regression.
     pub(super) rough: bool,
     /// Response of the last regression.
@@ -74,6 +78,8 @@ impl Record {
             deterministic: None,
             stalls: 0,
             exhausted: false,
+            widest: false,
+            alike: false,
             lost: Vec::new(),
             rough: false,
             response: None,
@@ -179,7 +185,7 @@ impl Record {
 
     /// Returns whether differences close to the last simulation should tell which parameters have an effect.
     pub(super) fn is_suspicious(&self) -> bool {
-        self.response.as_ref().is_some_and(Response::is_suspicious)
+        self.alike || self.response.as_ref().is_some_and(Response::is_suspicious)
     }
 
     /// Returns the expected distance of a simulation from data of the same noise.
@@ -250,6 +256,9 @@ impl Record {
         let (defects, lifted) = (differences(&self.defects), differences(&self.lifted));
         let slope = slope(points.as_ref(), defects.as_ref(), lifted.as_ref(), &at);
         self.rough = slope.smoothing.is_some_and(|s| s > RANDOM);
+        if slope.smoothing.is_none() {
+            self.alike = slope.response.is_suspicious();
+        }
         self.response = Some(slope.response);
         let mut z = slope.z;
         self.lost.clear();

@@ -22,10 +22,12 @@ const NEGLIGIBLE: f64 = 1e-10;
 const PARALLEL: f64 = 1e-6;
 
 /// Length of such a combination below which it is worth while to look more closely.
-const ALIKE: f64 = 1e-2;
+const ALIKE: f64 = 3e-2;
 
 /// Share of noise above which a combination is not determined.
-const LOST: f64 = 0.5;
+//
+// Of k data, the share of a combination without effect is one with an error of √(2/k).
+const LOST: f64 = 0.75;
 
 /// Effect of a displacement on the data, in units of the noise of a simulation.
 //

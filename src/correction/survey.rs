@@ -6,7 +6,7 @@ use super::affine::Affine;
 use super::averaging::Window;
 use super::corrected::Geometry;
 use super::iteration::{Evaluated, Run};
-use super::plan::{Place, Plan, Revision};
+use super::plan::{Around, Place, Plan, Revision};
 use crate::error::Result;
 use crate::metric::Root;
 use crate::vector::norm;
@@ -39,8 +39,13 @@ impl Run<'_> {
         });
         let objection = match &plan {
             Some(Plan::Start) => self.survey(at)?,
-            Some(Plan::Around(displacements, centre)) => {
-                self.survey_around((centre, &[]), displacements, true)?;
+            Some(Plan::Around(around)) => {
+                let Around {
+                    centre,
+                    displacements,
+                    anew,
+                } = around;
+                self.survey_around((centre, &[]), displacements, *anew)?;
                 None
             }
             None => None,
