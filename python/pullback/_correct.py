@@ -85,7 +85,7 @@ def correct(
         - noise_distance: the distance that noise alone would give if the data were as random as the simulator, or None.
         - stderr: standard errors of x **for data as random as the simulator**, from the fluctuation of averaged iterates, otherwise
           None. Data with less noise than the simulator have smaller errors, and exact data those of averaging_stderr.
-        - averaging_stderr: the part of stderr that more averaged iterates would remove, for the data as they are.
+        - averaging_stderr: standard errors for the data as they are: how far x is from the fit by the exact mean of the simulator.
         - data_stderr: with ``sigma`` and without a model, standard errors for data of this noise by the derivatives of the regression,
           with or without averaging. They do not contain averaging_stderr.
         - undetermined, null_space: parameters that have no effect on the simulations or none that exceeds their noise, with infinite

@@ -55,14 +55,18 @@ impl Run<'_> {
         };
         let (theta, spread) = self.record.estimate(scores, self.setting.bounds);
         let share = (scores.len() as f64).recip();
-        let errors = |share: f64| Some(spread.iter().map(|s| share.sqrt() * s).collect());
-        // The noise of the data has the size of that of a simulation, and stays the same.
-        self.report.standard_errors = errors(1.0 + share);
-        self.report.averaging_errors = errors(share);
+        // The noise of the data has the size of that of a simulation, and stays the same. The residual scores know of that of Z.
+        let errors = spread.iter().map(|s| (1.0 + share).sqrt() * s);
+        self.report.standard_errors = Some(errors.collect());
         if let Some((distance, noise)) = self.record.distances(scores.len()) {
             self.report.distance = distance;
             self.report.noise = Some(noise);
         }
+        let of_z = self.record.variances(self.report.distance);
+        let of_z = of_z.unwrap_or_else(|| vec![0.0; theta.len()]);
+        let pairs = spread.iter().zip(of_z);
+        let errors = pairs.map(|(s, v)| (share * s * s + v).sqrt());
+        self.report.averaging_errors = Some(errors.collect());
         self.report.theta = theta;
         true
     }
@@ -92,6 +96,11 @@ impl Run<'_> {
             // Combinations that noise hides may come to light in further steps.
             if stop != Stop::Iterations || self.record.exhausted {
                 self.report.undetermined = self.record.undetermined();
+            }
+            let Report { theta, start, .. } = &mut self.report;
+            self.record.return_lost(theta, start);
+            if let Some(bounds) = self.setting.bounds {
+                bounds.clamp(theta);
             }
         }
         let theta = &self.report.theta;

@@ -92,7 +92,7 @@ impl Record {
         let resting = at.window.latest(RESTING);
         let rests = !resting.is_empty() || at.step.is_some_and(|s| s < self.options.displacement);
         let exhausted = self.sharpenings == SHARPENINGS;
-        self.exhausted = exhausted && self.widest;
+        self.exhausted |= exhausted && self.widest;
         let sharpen = rests && blur > BLURRED && !exhausted;
         let moved = !sharpen && self.moves < MOVES && self.is_far(resting);
         if !sharpen && !moved {

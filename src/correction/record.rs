@@ -25,6 +25,9 @@ const RANDOM: f64 = 1e-8;
 /// Relative pivot of ZᵀMZ below which a combination of the parameters has no error of its own.
 const RANK: f64 = 1e-14;
 
+/// Length of a column of Z, relative to the longest, that is rounding.
+const NEGLIGIBLE: f64 = 1e-12;
+
 /// Simulations since the starting point.
 pub(super) struct Record {
     pub(super) options: Regression,
@@ -52,7 +55,7 @@ pub(super) struct Record {
     pub(super) exhausted: bool,
     /// Whether a displacement of the latest survey was as long as it may be.
     pub(super) widest: bool,
-    lost: Vec<Vec<f64>>,
+    lost: Option<Mat<f64>>,
     /// Whether the first survey found effects that are nearly alike.
     alike: bool,
     /// Whether the simulations did not lie on a smooth surface for the last regression.
@@ -80,7 +83,7 @@ impl Record {
             exhausted: false,
             widest: false,
             alike: false,
-            lost: Vec::new(),
+            lost: None,
             rough: false,
             response: None,
         }
@@ -194,9 +197,34 @@ impl Record {
         response.map(|r| (2.0 * r.power()).sqrt())
     }
 
+    /// Moves θ back to the starting point along the combinations that noise hides, where it came by chance.
+    pub(super) fn return_lost(&self, theta: &mut [f64], start: &[f64]) {
+        let (at, from) = (self.scaled(theta), self.scaled(start));
+        for v in self.lost.iter().flat_map(|lost| lost.col_iter()) {
+            let pairs = v.iter().zip(at.iter().zip(&from));
+            let way = pairs.map(|(v, (t, s))| v * (t - s)).sum::<f64>();
+            for (j, v) in v.iter().enumerate() {
+                theta[j] -= self.units[j] * way * v;
+            }
+        }
+    }
+
+    /// Returns the variances of the parameters by the noise of Z, at this distance from the data.
+    pub(super) fn variances(&self, distance: f64) -> Option<Vec<f64>> {
+        let rows = self.lifted.last()?.len() as f64;
+        let variances = self.response.as_ref()?.variances();
+        let pairs = variances.iter().zip(&self.units);
+        Some(
+            pairs
+                .map(|(v, u)| v * (u * distance).powi(2) / rows)
+                .collect(),
+        )
+    }
+
     /// Returns the combinations of the parameters without effect on the simulations, in units of length one.
     pub(super) fn undetermined(&self) -> Vec<Vec<f64>> {
-        let mut combinations = self.lost.clone();
+        let lost = self.lost.iter().flat_map(|lost| lost.col_iter());
+        let mut combinations: Vec<Vec<f64>> = lost.map(|v| v.iter().copied().collect()).collect();
         if combinations.is_empty() {
             combinations = self
                 .response
@@ -261,19 +289,23 @@ impl Record {
         }
         self.response = Some(slope.response);
         let mut z = slope.z;
-        self.lost.clear();
-        // Steps along combinations that no displacement brings out of the noise would wander.
-        let rest = self.response.as_ref().filter(|_| self.exhausted);
-        if let Some((rest, lost)) = rest.and_then(Response::without_lost) {
-            z -= product(
-                product(z.as_ref(), lost.as_ref()).as_ref(),
-                lost.transpose(),
-            );
-            self.lost = lost
-                .col_iter()
-                .map(|v| v.iter().copied().collect())
-                .collect();
-            self.response = Some(rest);
+        // Steps along combinations that no displacement brings out of the noise would wander. Those that are lost when the surveys
+        // are used up stay where they are.
+        if let Some(response) = self.response.as_ref().filter(|_| self.exhausted) {
+            let lost = self.lost.get_or_insert_with(|| response.lost());
+            if lost.ncols() > 0 {
+                z -= product(
+                    product(z.as_ref(), lost.as_ref()).as_ref(),
+                    lost.transpose(),
+                );
+                self.response = Some(response.without(lost));
+            }
+        }
+        // Least squares scales columns to unit length. Rounding that is left of a column would become a parameter.
+        let lengths: Vec<f64> = (0..p).map(|j| norm(z.col_as_slice(j))).collect();
+        let negligible = NEGLIGIBLE * lengths.iter().copied().fold(0.0, f64::max);
+        for j in (0..p).filter(|&j| lengths[j] <= negligible) {
+            z.col_as_slice_mut(j).fill(0.0);
         }
         for j in 0..p {
             let unit = -self.units[j];

@@ -101,8 +101,8 @@ pub struct Report {
     /// without noise [`averaging_errors`](Self::averaging_errors) are the errors of the estimate. From a dozen iterates
     /// they are accurate to about a third. A parameter held by a bound has the error 0, and one that is not determined ∞.
     pub standard_errors: Option<Vec<f64>>,
-    /// Parts of the standard errors that more iterates would remove: how far the mean of the averaged iterates is from that of
-    /// many, for the same data. None if nothing was averaged, or without a regression.
+    /// Errors for the data as they are: how far θ is from the fit by the exact mean of the simulator, from the fluctuation of the averaged
+    /// iterates, and from the noise of Z where the data are not met. None if nothing was averaged, or without a regression.
     pub averaging_errors: Option<Vec<f64>>,
     /// Standard errors √diag (ZᵀMZ)⁻¹ for data of a known noise Γ, if the metric is its inverse
     /// ([`Observed`](crate::metric::Observed)): they need no random simulator, and do not contain the `averaging_errors`. None without a

@@ -85,24 +85,25 @@ impl Response {
         self.power
     }
 
-    /// Returns the response without its parts along combinations that noise hides, and a basis of these.
-    pub(super) fn without_lost(&self) -> Option<(Self, Mat<f64>)> {
-        let count = self
-            .shares
-            .iter()
-            .take_while(|share| **share > LOST)
-            .count();
-        if count == 0 {
-            return None;
+    /// Returns an orthonormal basis of the combinations that noise hides.
+    pub(super) fn lost(&self) -> Mat<f64> {
+        let hidden = self.shares.iter().take_while(|share| **share > LOST);
+        let columns = self.directions.subcols(0, hidden.count());
+        match columns.ncols() {
+            0 => columns.to_owned(),
+            _ => range_basis(columns.to_owned(), NEGLIGIBLE),
         }
-        let lost = range_basis(self.directions.subcols(0, count).to_owned(), NEGLIGIBLE);
+    }
+
+    /// Returns the response to the parameters orthogonal to this basis.
+    pub(super) fn without(&self, basis: &Mat<f64>) -> Self {
+        let along = product(basis.as_ref(), basis.transpose());
+        let rest = Mat::<f64>::identity(along.nrows(), along.nrows()) - along;
         let within = |a: &Mat<f64>| {
-            let p = Mat::<f64>::identity(a.nrows(), a.nrows())
-                - product(lost.as_ref(), lost.transpose());
-            symmetric_product(p.as_ref(), product(a.as_ref(), p.as_ref()).as_ref())
+            let right = product(a.as_ref(), rest.as_ref());
+            symmetric_product(rest.as_ref(), right.as_ref())
         };
-        let rest = Self::new(within(&self.gram), (within(&self.noise), self.power));
-        Some((rest, lost))
+        Self::new(within(&self.gram), (within(&self.noise), self.power))
     }
 
     /// Returns G − N, the curvature of the squared distance without the noise of Z.
@@ -112,6 +113,19 @@ impl Response {
         let b = product(self.gram.as_ref(), self.directions.as_ref());
         let roots = Mat::from_fn(b.ncols(), b.nrows(), |k, j| rest(k) * b[(j, k)]);
         gram(roots.as_ref())
+    }
+
+    /// Returns the diagonal of H⁻¹NH⁻¹ with H = G − N, the variances of the fixed point by the noise of Z where a distance of one per
+    /// lifted value remains.
+    //
+    // Let r be the remaining difference L(h − q). ZᵀMr changes by EᵀLᵀr, whose covariance is N‖r‖²/k for noise alike in all k
+    // lifted values, and the fixed point by H⁻¹ times that. With N = GUwUᵀG, H⁻¹ = U(1 − w)⁻¹Uᵀ.
+    pub(super) fn variances(&self) -> Vec<f64> {
+        let share = |k: usize| self.shares[k].clamp(0.0, MOST);
+        let term =
+            |j: usize, k: usize| share(k) * (self.directions[(j, k)] / (1.0 - share(k))).powi(2);
+        let variance = |j: usize| (0..self.directions.ncols()).map(|k| term(j, k)).sum();
+        (0..self.gram.ncols()).map(variance).collect()
     }
 
     /// Returns unit vectors along which the parameters have no effect, or none that exceeds its noise.

@@ -57,6 +57,8 @@ fn a_parameter_that_is_not_seen_stays_and_is_named() {
         report.undetermined.len() == 1 && combination[1].abs() > 0.9,
         "{combination:?}"
     );
+    // The combination has a little of the other parameters, by chance.
+    assert!((report.theta[1] - 0.4).abs() < 0.02, "{:?}", report.theta);
     assert!(report.standard_errors.unwrap()[1].is_infinite());
 }
 
