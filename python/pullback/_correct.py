@@ -49,7 +49,11 @@ def correct(
         simulations of the run. Simulations without noise are interpolated, and those with noise averaged.
     simulate
         ``simulate(theta, seed)`` returns data, equal ones for equal seeds, or a text with the reason why these parameters cannot be
-        simulated. It may be random, and needs no derivatives.
+        simulated. It may be random, and needs no derivatives. Seeds are whole numbers from 0 to 2³¹ − 1, which every generator of
+        random numbers takes, and differ from simulation to simulation. A simulator that ignores them is recognised by a repeated
+        simulation, and nothing is averaged then.
+    data
+        Data without gaps: a NaN is an error. Leave missing values out, here and in what ``simulate`` returns.
     starts
         A start, or several in rows, which are tried one after the other: as a rule a fit of the model.
     metric
@@ -74,8 +78,20 @@ def correct(
     Returns
     -------
     OptimizeResult
-        x, success, message, nit, nfev (simulations), stderr (from the fluctuation of averaged iterates, otherwise None), averaged,
-        history (the iterates in rows), rejected_starts and report.
+        x, success, message, nit, nfev (simulations), averaged, history (the iterates in rows), rejected_starts, report, and
+
+        - distance: that of the simulator from the data in the metric, of the mean of the averaged simulations or of the last one. With
+          ``sigma`` it is in standard deviations, about √k for k data that are met.
+        - noise_distance: the distance that noise alone would give if the data were as random as the simulator, or None.
+        - stderr: standard errors of x **for data as random as the simulator**, from the fluctuation of averaged iterates, otherwise
+          None. Data with less noise than the simulator have smaller errors, and exact data those of averaging_stderr.
+        - averaging_stderr: standard errors for the data as they are: how far x is from the fit by the exact mean of the simulator.
+        - data_stderr: with ``sigma`` and without a model, standard errors for data of this noise by the derivatives of the regression,
+          with or without averaging. They do not contain averaging_stderr.
+        - undetermined, null_space: parameters that have no effect on the simulations or none that exceeds their noise, with infinite
+          standard errors, and the combinations of these, in columns. Without a model.
+        - held: parameters held by their bounds, with standard errors of 0.
+        - remarks: what else there is to know, such as data that the simulator does not meet.
 
     >>> import numpy as np, pullback as pb
     >>> t = np.linspace(0.0, 3.0, 30)
@@ -92,7 +108,7 @@ def correct(
     """
     points = np.atleast_2d(_arguments.array("starts", starts))
     first = _arguments.parameters("starts", points[0] if points.size else points)
-    values = _arguments.array("data", data)
+    values = _whole(_arguments.array("data", data))
     inner = None if model is None else as_model(model, first)
     if inner is not None and values.size != inner.state_dim:
         raise ValueError(f"data has {values.size} entries, but there are {inner.state_dim} values of the model")
@@ -115,7 +131,22 @@ def correct(
     function = _simulator(simulate)
     with threads(n_jobs):
         found = _pullback.correct(inner, function, values.reshape(-1), points.tolist(), given)
+    concerned = np.abs(found["null_space"]) > 1e-3
+    found["undetermined"] = np.flatnonzero(concerned.any(axis=1)).tolist()
+    if sigma is None:
+        found["data_stderr"] = None
     return _result.plain()(found)
+
+
+def _whole(data: np.ndarray) -> np.ndarray:
+    """Returns data without gaps."""
+    missing = np.flatnonzero(np.isnan(data))
+    if missing.size:
+        raise ValueError(
+            f"data is nan at index {missing[0]}, but a simulator is fitted to whole data: leave missing values out of data and out of "
+            "what simulate returns"
+        )
+    return data
 
 
 def _weighing(model: Any, data: np.ndarray, given: dict) -> dict:

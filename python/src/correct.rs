@@ -6,6 +6,7 @@ use numpy::PyArray1;
 use pullback::correction::{Corrected, Options, Regression, Report, Simulated, Simulator, Stop};
 use pullback::metric::Observed;
 use pullback::{Bounds, Direction, Metric, Model, Operator};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -20,6 +21,9 @@ use crate::occupations::Trajectories;
 use crate::threads;
 use crate::watch::{Interruptible, Watch};
 use crate::word::Word;
+
+/// Largest seed that a function in Python is given: NumPy's older generators and signed integers take no more than 32 bits.
+const MOST: u64 = (1 << 31) - 1;
 
 /// Function `simulate(theta, seed)`, which returns data, or a text with the reason why these parameters cannot be simulated.
 pub(crate) struct Function<'w> {
@@ -36,13 +40,25 @@ impl<'w> Function<'w> {
     }
 
     fn call(&self, py: Python<'_>, theta: &[f64], seed: u64) -> PyResult<Simulated> {
-        let arguments = (PyArray1::from_slice(py, theta), seed);
+        // Seeds are odd multiples of a number apart, so that their last digits differ for 2³¹ simulations.
+        let arguments = (PyArray1::from_slice(py, theta), seed & MOST);
         let answer = self.function.bind(py).call1(arguments);
         let answer = answer.map_err(|cause| of_model(py, "`simulate`", cause))?;
         match answer.extract::<String>() {
             Ok(reason) => Ok(Simulated::Rejected(reason)),
-            Err(_) => Ok(vector("what `simulate` returned", &answer)?.into()),
+            Err(_) => whole(vector("what `simulate` returned", &answer)?),
         }
+    }
+}
+
+/// Checks that a simulation has no gaps.
+fn whole(data: Vec<f64>) -> PyResult<Simulated> {
+    match data.iter().position(|x| x.is_nan()) {
+        None => Ok(data.into()),
+        Some(index) => Err(PyValueError::new_err(format!(
+            "what `simulate` returned is nan at index {index}, which does not stand for a missing value here: leave missing values out \
+             of data and of what `simulate` returns, or return a text if these parameters cannot be simulated"
+        ))),
     }
 }
 
@@ -197,8 +213,26 @@ fn dictionary<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDi
     found.set_item("averaged", report.stop == Stop::Averaged)?;
     found.set_item("message", in_python(&report.stop.to_string()))?;
     found.set_item("nit", history.len())?;
-    let errors = report.standard_errors.as_ref();
-    found.set_item("stderr", errors.map(|e| PyArray1::from_slice(py, e)))?;
+    let errors = [
+        ("stderr", &report.standard_errors),
+        ("averaging_stderr", &report.averaging_errors),
+        ("data_stderr", &report.data_errors),
+    ];
+    for (name, errors) in errors {
+        let errors = errors.as_ref().map(|e| PyArray1::from_slice(py, e));
+        found.set_item(name, errors)?;
+    }
+    found.set_item("distance", report.distance)?;
+    found.set_item("noise_distance", report.noise)?;
+    let combinations = &report.undetermined;
+    let null = pullback::faer::Mat::from_fn(report.theta.len(), combinations.len(), |i, k| {
+        combinations[k][i]
+    });
+    found.set_item("null_space", to_array(py, null.as_ref())?)?;
+    found.set_item("held", report.held.clone())?;
+    let remarks = report.remarks();
+    let remarks: Vec<String> = remarks.iter().map(|text| in_python(text)).collect();
+    found.set_item("remarks", remarks)?;
     let rows = pullback::faer::Mat::from_fn(history.len(), report.theta.len(), |i, j| {
         history[i].theta[j]
     });

@@ -40,6 +40,54 @@ def test_a_random_simulator_without_a_model_is_averaged_and_repeats():
     assert np.all(found.stderr < 3.0 * expected) and np.all(found.stderr > expected / 3.0)
 
 
+def test_seeds_suit_all_generators_and_differ():
+    seeds = []
+
+    def simulate(theta, seed):
+        np.random.seed(seed)
+        seeds.append(int(np.int32(seed)))
+        return decay(theta) + 0.01 * np.random.RandomState(seed).standard_normal(T.size)
+
+    found = pb.correct(None, simulate, simulate([2.0, 0.7], 12345), [1.5, 0.6], seed=3)
+    pb.replicates(simulate, found.x, 500, seed=4)
+    assert found.averaged and len(set(seeds)) == len(seeds) > 500 and min(seeds) >= 0
+    grid = pb.Grid([(-25.0, 25.0, 8), (-35.0, 35.0, 8), (0.0, 60.0, 8)])
+    assert isinstance(pb.Occupations(grid, "lorenz", duration=10.0)([10.0, 28.0, 8.0 / 3.0], max(seeds)), np.ndarray)
+
+
+def test_three_kinds_of_errors_are_told_apart():
+    exact = decay([2.0, 0.7])
+    found = pb.correct(None, noisy, exact, [1.5, 0.6], maxiter=100)
+    assert found.averaged and found.data_stderr is None
+    # The mean of a dozen iterates, and a little for the derivatives.
+    ratio = found.averaging_stderr / found.stderr
+    assert np.all(ratio > 0.999 / np.sqrt(12.0)) and np.all(ratio < 0.45)
+    assert np.all(abs(found.x - [2.0, 0.7]) < 4.0 * found.averaging_stderr)
+    known = pb.correct(None, decay, exact, [1.5, 0.6], sigma=0.01)
+    z = np.stack([decay([1.0, 0.7]), -2.0 * T * np.exp(-0.7 * T)], axis=1)
+    expected = 0.01 * np.sqrt(np.diag(np.linalg.inv(z.T @ z)))
+    assert known.stderr is None and known.averaging_stderr is None and np.allclose(known.data_stderr, expected, rtol=1e-2)
+    assert known.noise_distance is None and known.distance < 1e-4
+
+
+def test_what_is_not_determined_or_held_is_named():
+    blind = pb.correct(None, lambda theta, seed: decay([theta[0], theta[2]]), decay([2.0, 0.7]), [1.5, 0.4, 0.6])
+    assert blind.success and blind.x[1] == 0.4 and blind.undetermined == [1] and np.array_equal(blind.null_space, [[0.0], [1.0], [0.0]])
+    assert "not determined by the data" in blind.remarks[0] and blind.remarks[0] in blind.report
+    constant = pb.correct(None, lambda theta, seed: np.ones(30), decay([2.0, 0.7]), [1.5, 0.6])
+    assert not constant.success and np.array_equal(constant.x, [1.5, 0.6]) and constant.undetermined == [0, 1]
+    held = pb.correct(None, noisy, noisy([2.0, 0.7], 5), [1.5, 0.4], bounds=[(0.0, 5.0), (0.0, 0.5)], maxiter=100)
+    assert held.success and held.held == [1] and held.x[1] == 0.5 and held.stderr[1] == 0.0 and held.distance > 2.0 * held.noise_distance
+
+
+def test_a_deterministic_simulator_does_not_fluctuate():
+    rounded = pb.correct(None, lambda theta, seed: np.round(decay(theta), 2), noisy([2.0, 0.7], 5), [1.5, 0.4])
+    assert not rounded.averaged and rounded.stderr is None
+    single = lambda theta, seed: decay(theta.astype(np.float32)).astype(np.float32)  # noqa: E731
+    found = pb.correct(None, single, single(np.array([2.0, 0.7]), 0), [1.0, 1.0])
+    assert not found.averaged and np.allclose(found.x, [2.0, 0.7], rtol=1e-5)
+
+
 def test_densities_without_a_model_have_a_grid():
     grid = pb.Grid([(-5.0, 5.0, 50)])
     density = lambda theta, seed: np.exp(-0.5 * (grid.centres(0) - theta[0]) ** 2) / np.sqrt(2.0 * np.pi)  # noqa: E731
@@ -103,7 +151,8 @@ def test_the_delay_measure_is_a_histogram_of_delayed_values():
         ({"metric": "wasserstein", "grid": 3}, TypeError, "grid must be a Grid"),
         ({"metric": "wasserstein", "grid": pb.Grid([(0.0, 1.0, 5)])}, ValueError, "data has 30 entries, but the grid has 5 cells"),
         ({"data": []}, ValueError, "number of data"),
-        ({"data": np.full(30, np.nan)}, ValueError, "data"),
+        ({"data": np.full(30, np.nan)}, ValueError, "data is nan at index 0, .*leave missing values out"),
+        ({"simulate": lambda theta, seed: np.full(30, np.nan)}, ValueError, "nan at index 0, .*leave missing values out"),
         ({"starts": []}, ValueError, "starts is empty"),
         ({"simulate": 3}, TypeError, "simulate must be callable"),
         ({"simulate": lambda theta, seed: "never"}, RuntimeError, "every starting point was rejected: .*never"),

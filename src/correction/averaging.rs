@@ -1,5 +1,6 @@
 //! Test for stationary fluctuations of the iterates, and the mean of a stationary window with its standard errors.
 
+use super::estimate::Score;
 use crate::vector::{dot, norm};
 
 /// Largest ratio of the lengths of a step and of the step before at which the steps count as contracting.
@@ -32,6 +33,8 @@ const GROWTH: f64 = 9.0;
 pub(super) struct Window {
     last: Vec<f64>,
     iterates: Vec<Vec<f64>>,
+    /// Scores of all iterates but the last, for a regression.
+    scores: Vec<Score>,
     /// Number of iterates to collect before the window is examined again.
     pub(super) due: usize,
 }
@@ -46,15 +49,33 @@ impl Window {
         self.last = step;
     }
 
+    /// Adds the score of the last iterate, of which there is one by now.
+    pub(super) fn score(&mut self, score: Option<Score>) {
+        if self.scores.len() < self.iterates.len() {
+            self.scores.extend(score);
+        }
+    }
+
+    /// Returns the scores of all iterates but the last, if there are enough of them.
+    pub(super) fn scores(&self) -> Option<&[Score]> {
+        let complete = self.scores.len() > 1 && self.scores.len() + 1 == self.iterates.len();
+        complete.then_some(&self.scores[..])
+    }
+
     /// Returns whether the window is too short to distinguish a drift from a fluctuation.
-    pub(super) fn drifts(&self, size: impl Fn(usize) -> f64) -> bool {
+    ///
+    /// `blur` is the share of noise in Z, where it is known.
+    pub(super) fn drifts(&self, size: impl Fn(usize) -> f64, blur: f64) -> bool {
         // The error θ − θ* decays by the factor c per step, hence by the factor 1/e in about 1/(1 − c) steps.
         // A window of only a few such times may lie on one side of the fixed point θ*, while the iterates
         // still approach it.
         let n = self.iterates.len() as f64;
         let deviations = self.deviations(&self.average(), size);
-        autocorrelation(&deviations)
-            .is_some_and(|raw| n * (1.0 - unbiased(raw, n)) < AUTOCORRELATION_TIMES)
+        autocorrelation(&deviations).is_some_and(|raw| {
+            // A share of noise is the part of the error that a step leaves, hence an autocorrelation too.
+            let c = unbiased(raw, n).max(blur);
+            n * (1.0 - c) < AUTOCORRELATION_TIMES
+        })
     }
 
     /// Discards the older half of the iterates as burn-in, and asks for a window of twice the length.
@@ -62,7 +83,9 @@ impl Window {
         // During the older half the iterates may still have approached the fixed point. If the iterates are
         // stationary, a longer window spans more autocorrelation times.
         self.due = 2 * self.iterates.len();
-        self.iterates.drain(..self.iterates.len() / 2);
+        let old = self.iterates.len() / 2;
+        self.iterates.drain(..old);
+        self.scores.drain(..old.min(self.scores.len()));
     }
 
     fn average(&self) -> Vec<f64> {
@@ -77,17 +100,10 @@ impl Window {
         self.iterates.iter().map(deviation).collect()
     }
 
-    /// Returns the mean of the last `n` iterates with their standard deviations, or None if there are fewer.
-    pub(super) fn latest(&self, n: usize) -> Option<(Vec<f64>, Vec<f64>)> {
-        let latest = &self.iterates[self.iterates.len().checked_sub(n)?..];
-        let mean = |j: usize| latest.iter().map(|t| t[j]).sum::<f64>() / n as f64;
-        let mean: Vec<f64> = (0..self.last.len()).map(mean).collect();
-        let deviation = |(j, m): (usize, &f64)| {
-            let squares = latest.iter().map(|t| (t[j] - m).powi(2)).sum::<f64>();
-            (squares / (n as f64 - 1.0)).sqrt()
-        };
-        let deviations = mean.iter().enumerate().map(deviation).collect();
-        Some((mean, deviations))
+    /// Returns the last `n` iterates, or none if there are fewer.
+    pub(super) fn latest(&self, n: usize) -> &[Vec<f64>] {
+        let from = self.len().checked_sub(n).unwrap_or(self.len());
+        &self.iterates[from..]
     }
 
     pub(super) fn len(&self) -> usize {

@@ -169,6 +169,9 @@ impl<'a> Corrected<'a> {
     /// error of Z times the distance that remains. For a deterministic simulator Z is refined there by central differences, at most
     /// three times with two simulations per parameter.
     ///
+    /// The [standard errors](super::Report::standard_errors) of averaged iterates are those for data as random as the simulator. For
+    /// data with another noise take the metric of that noise, and [`data_errors`](super::Report::data_errors).
+    ///
     /// ```
     /// use pullback::Result;
     /// use pullback::correction::{Corrected, Simulated, Simulator};

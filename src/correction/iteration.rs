@@ -6,6 +6,7 @@ use faer::MatRef;
 
 use super::averaging::Window;
 use super::corrected::{Corrected, Geometry};
+use super::plan::Revision;
 use super::record::Record;
 use super::report::{Iterate, Report, Stop};
 use super::represented::Represented;
@@ -25,6 +26,11 @@ const HALVINGS: usize = 3;
 /// Relative distance from the cap within which a step counts as capped.
 const ROUNDING: f64 = 1e-9;
 
+/// Relative increase of the distance from the data that is rounding.
+//
+// Near a minimum the distance changes by the square of a step, so that steps as short as 10⁻⁸ are lost in its rounding.
+const SLACK: f64 = 1e-10;
+
 /// Outcome of the iteration from one starting point.
 pub(super) enum Outcome {
     Ended(Stop),
@@ -33,6 +39,7 @@ pub(super) enum Outcome {
 }
 
 /// Parameters with the defect of their simulation.
+#[derive(Clone)]
 pub(super) struct Evaluated {
     pub(super) theta: Vec<f64>,
     /// Defect h(θ) − q of the simulation.
@@ -69,41 +76,63 @@ impl Run<'_> {
             return Ok(Outcome::Rejected(objection));
         }
         for _ in 0..options.iterations {
-            let (full, distance) = self.step(&current)?;
-            let (next, whole) = match self.advance(&current.theta, &full)? {
+            let (full, distance) = self.step(&current, &mut window)?;
+            let (next, whole) = match self.advance(&current, (&full, distance))? {
                 Ok(moved) => moved,
                 // If a simulation fails by chance in a stationary iteration, half a window suffices for the
                 // average.
                 Err(objection) if !self.conclude(&window, options.average / 2) => {
                     return Ok(Outcome::Rejected(objection));
                 }
-                Err(_) => return Ok(Outcome::Ended(Stop::Averaged)),
+                Err(_) => return self.finish(Stop::Averaged, &current),
             };
             let relative = self.note(distance, &current.theta, &next.theta, observer);
-            let relative_step = largest(&relative);
-            let capped = relative_step >= options.cap * (1.0 - ROUNDING);
-            let vanished = relative_step <= options.tolerance && whole;
-            let refined = vanished && self.refine(&next, distance)?;
-            if vanished && !refined {
-                return Ok(Outcome::Ended(Stop::Converged));
-            }
-            let whole = whole && !capped;
-            let settled = whole.then_some(relative_step);
-            // Shortened steps are no evidence of a fluctuation, and a survey changes Z.
-            if whole && !refined {
-                window.add(relative, &next.theta);
-            } else {
-                window = Window::default();
-            }
-            if self.learn(&next, settled, &window)?.unwrap_or(false) {
-                window = Window::default();
-            }
-            if self.examine(&mut window) {
-                return Ok(Outcome::Ended(Stop::Averaged));
-            }
+            let stop = self.judge(&next, (relative, whole), &mut window)?;
             current = next;
+            if let Some(stop) = stop {
+                return self.finish(stop, &current);
+            }
         }
-        Ok(Outcome::Ended(Stop::Iterations))
+        self.finish(Stop::Iterations, &current)
+    }
+
+    /// Returns the reason for stopping at an iterate, if there is one, and learns from it otherwise. The step to the iterate is
+    /// relative to the sizes of the parameters, and was taken in full or not.
+    fn judge(
+        &mut self,
+        at: &Evaluated,
+        (relative, whole): (Vec<f64>, bool),
+        window: &mut Window,
+    ) -> Result<Option<Stop>> {
+        let options = &self.setting.options;
+        let relative_step = largest(&relative);
+        let capped = relative_step >= options.cap * (1.0 - ROUNDING);
+        let vanished = relative_step <= options.tolerance && whole;
+        let refined = vanished && self.refine(at)?;
+        if vanished && !refined {
+            return Ok(Some(match self.sees_parameters(at)? {
+                true => Stop::Converged,
+                false => Stop::Stalled,
+            }));
+        }
+        let stuck = relative_step == 0.0 && !whole;
+        let whole = whole && !capped;
+        let settled = whole.then_some(relative_step);
+        // Shortened steps are no evidence of a fluctuation, and a survey changes Z.
+        if whole && !refined {
+            window.add(relative, &at.theta);
+        } else {
+            *window = Window::default();
+        }
+        match self.revise(at, stuck, window)? {
+            Revision::Exhausted => return Ok(Some(Stop::Stalled)),
+            Revision::Made => *window = Window::default(),
+            Revision::Needless => {}
+        }
+        if self.learn(at, settled, window)?.unwrap_or(false) {
+            *window = Window::default();
+        }
+        self.examine(at, window)
     }
 
     /// Adds the step from one iterate to the next to the report, and returns it in units of the parameters' sizes.
@@ -126,38 +155,8 @@ impl Run<'_> {
         observer(&iterate);
         self.report.history.push(iterate);
         self.report.theta = next.to_vec();
+        self.report.distance = distance;
         relative
-    }
-
-    /// Averages the window once it is full, and returns whether it was averaged. A window that drifts is doubled. A
-    /// window that fails the tests is discarded.
-    fn examine(&mut self, window: &mut Window) -> bool {
-        let least = self.setting.options.average;
-        if window.len() < window.due.max(least) {
-            return false;
-        }
-        if window.drifts(|j| self.setting.size(j, &self.report.theta)) {
-            window.double();
-            return false;
-        }
-        let concluded = self.conclude(window, least);
-        *window = Window::default();
-        concluded
-    }
-
-    /// Takes the mean of a stationary window as the result. Returns false if the window holds fewer than `least` iterates, or
-    /// if they are not stationary.
-    fn conclude(&mut self, window: &Window, least: usize) -> bool {
-        let size = |j: usize| self.setting.size(j, &self.report.theta);
-        let mean = (window.len() >= least.max(2))
-            .then(|| window.mean(size))
-            .flatten();
-        let Some((theta, errors)) = mean else {
-            return false;
-        };
-        self.report.theta = theta;
-        self.report.standard_errors = Some(errors);
-        true
     }
 
     /// Simulates with the next seed. Returns the simulator's objection if there is one.
@@ -190,32 +189,46 @@ impl Run<'_> {
 
     /// Simulates at the end of a step, which is halved while the simulator objects and clipped to the bounds. Returns the
     /// point and whether the step was taken in full.
+    ///
+    /// Where a deterministic iteration has stalled, the step is also halved while it leads away from the data, and not taken if it
+    /// still does.
     fn advance(
         &mut self,
-        theta: &[f64],
-        step: &[f64],
+        at: &Evaluated,
+        (step, distance): (&[f64], f64),
     ) -> Result<std::result::Result<(Evaluated, bool), String>> {
-        let mut objection = String::new();
+        let mut objection = None;
         for halving in 0..=HALVINGS {
             let t = 0.5_f64.powi(halving as i32);
-            let target: Vec<f64> = theta.iter().zip(step).map(|(a, s)| a + t * s).collect();
+            let pairs = at.theta.iter().zip(step);
+            let target: Vec<f64> = pairs.map(|(a, s)| a + t * s).collect();
             let mut next = target.clone();
-            // A clipped step, like a halved one, does not end where the iteration would. It is evidence of
-            // neither convergence nor fluctuation.
+            // A clipped step, like a halved one, does not end where the iteration would. For a model it is evidence of
+            // neither convergence nor fluctuation. The scores of a regression know of no bounds.
             if let Some(bounds) = self.setting.bounds {
                 bounds.clamp(&mut next);
             }
-            let whole = halving == 0 && next == target;
+            let clipped = next != target && matches!(self.setting.geometry, Geometry::Model(_));
             match self.simulate(next)? {
-                Ok(simulated) => return Ok(Ok((simulated, whole))),
-                Err(reason) => objection = reason,
+                Ok(simulated)
+                    if !self.record.has_stalled()
+                        || self.distance(&simulated)? <= (1.0 + SLACK) * distance =>
+                {
+                    return Ok(Ok((simulated, halving == 0 && !clipped)));
+                }
+                Ok(_) => objection = None,
+                Err(reason) => objection = Some(reason),
             }
         }
-        Ok(Err(objection))
+        Ok(match objection {
+            Some(objection) => Err(objection),
+            None => Ok((at.clone(), false)),
+        })
     }
 
-    /// Returns the step −(ZᵀMZ)⁻¹ZᵀM(h − q), capped, and the distance ‖L(h − q)‖.
-    fn step(&mut self, at: &Evaluated) -> Result<(Vec<f64>, f64)> {
+    /// Returns the step −(ZᵀMZ)⁻¹ZᵀM(h − q), capped, and the distance ‖L(h − q)‖. The score of a regression is added to the
+    /// window.
+    fn step(&mut self, at: &Evaluated, window: &mut Window) -> Result<(Vec<f64>, f64)> {
         let Corrected {
             geometry,
             metric,
@@ -239,7 +252,7 @@ impl Run<'_> {
         let model = match geometry {
             Geometry::Model(model) => model,
             Geometry::Regression(_) => {
-                regression = self.record.model((&at.theta, &rho), root.as_ref())?;
+                regression = self.regress(at, root.as_ref())?;
                 &regression
             }
         };
@@ -249,6 +262,9 @@ impl Run<'_> {
         let covector = root.lower(lifted.as_ref())?.col_as_slice(0).to_vec();
         let lifted = lifted.col_as_slice(0).to_vec();
         let distance = norm(&lifted);
+        if matches!(geometry, Geometry::Regression(_)) {
+            window.score(self.record.score(&at.theta, &gradient(&z, &covector)?));
+        }
         let root = Represented {
             root,
             covector,
@@ -301,11 +317,8 @@ impl Run<'_> {
         z: &Linearisation<'_>,
         root: &Represented<'_>,
     ) -> Result<Vec<f64>> {
-        // Least squares needs Z as a matrix in any case. With it the gradient costs p inner products and no
-        // adjoint solve.
-        let (matrix, covector) = (z.matrix()?, &root.covector);
-        let grad = (0..z.param_dim()).map(|j| dot(matrix.col_as_slice(j), covector));
-        let grad: Vec<f64> = grad.collect();
+        let covector = &root.covector;
+        let grad = gradient(z, covector)?;
         let local = Local {
             z,
             root: Some(root),
@@ -326,24 +339,11 @@ impl Run<'_> {
     }
 }
 
-impl Report {
-    pub(super) fn new() -> Self {
-        Self {
-            theta: Vec::new(),
-            start: Vec::new(),
-            standard_errors: None,
-            history: Vec::new(),
-            stop: Stop::Iterations,
-            rejected_starts: Vec::new(),
-            simulations: 0,
-            solvers: Vec::new(),
-        }
-    }
-
-    /// Resets the estimate and the history to a new starting point.
-    pub(super) fn begin(&mut self, start: &[f64]) {
-        self.start = start.to_vec();
-        self.theta = start.to_vec();
-        self.history.clear();
-    }
+/// Returns the gradient Zᵀc of a covector.
+//
+// Least squares needs Z as a matrix in any case. With it the gradient costs p inner products and no adjoint solve.
+fn gradient(z: &Linearisation<'_>, covector: &[f64]) -> Result<Vec<f64>> {
+    let matrix = z.matrix()?;
+    let columns = (0..z.param_dim()).map(|j| matrix.col_as_slice(j));
+    Ok(columns.map(|column| dot(column, covector)).collect())
 }

@@ -3,13 +3,17 @@
 
 mod affine;
 mod averaging;
+mod conclusion;
 mod corrected;
+mod estimate;
 mod iteration;
+mod plan;
 mod record;
 mod regression;
 mod replicates;
 mod report;
 mod represented;
+mod response;
 mod run;
 mod spline;
 mod survey;
@@ -52,7 +56,10 @@ pub trait Simulator: Sync {
     ///
     /// The result has the form of the data: the same number of observations, processed in the same manner, with the same
     /// noise. Return [`Simulated::Rejected`] for a θ that cannot be simulated: the correction then shortens its step or
-    /// rejects the starting point.
+    /// rejects the starting point. NaN is an error, here and in the data, and does not stand for a missing value: leave missing
+    /// values out of both.
+    ///
+    /// Seeds are any numbers below 2⁶⁴. Those of the simulations of a run differ, and so do their last 31 bits.
     ///
     /// # Errors
     /// Fails only for causes that do not depend on θ. Such a failure ends the correction.

@@ -5,94 +5,68 @@ use std::ops::Range;
 use faer::Mat;
 
 use super::affine::Affine;
-use super::averaging::Window;
+use super::estimate::{Estimate, Score};
 use super::regression::Regression;
+use super::response::Response;
 use super::spline::slope;
 use crate::check;
+use crate::coordinates::Bounds;
 use crate::error::Result;
+use crate::linalg::{minimum_norms, product};
 use crate::metric::Root;
 use crate::vector::norm;
 
-/// Smoothing above which the simulator counts as random.
+/// Smoothing above which the simulator counts as random, unless a repeated simulation was equal.
 //
 // For smooth deterministic simulators the smoothing is at its lower limit, 10⁻¹⁴, and rounding errors of a simulator that
 // iterates to its own tolerance raise it little. Noise of a hundredth of the bending raises it to about 10⁻⁴.
 const RANDOM: f64 = 1e-8;
 
-/// Distance from the centre of a survey, in its displacements, that is out of its reach.
-const FAR: f64 = 2.0;
+/// Relative pivot of ZᵀMZ below which a combination of the parameters has no error of its own.
+const RANK: f64 = 1e-14;
 
-/// Number of iterates whose mean says where the iterates are, and standard deviations of an iterate within which means agree.
-//
-// The means of six iterates, before a survey and after it, differ by √(2/6) = 0.58 standard deviations, so that these are three and a
-// half times as much. A single iterate is out of reach by chance alone where the iterates fluctuate as widely as the survey is.
-const RESTING: usize = 6;
-const SPREADS: f64 = 2.0;
-
-/// Largest number of surveys because the iterates are out of reach of the one before.
-const MOVES: u32 = 4;
-
-/// Displacement of a refinement, relative to that of the first survey.
-//
-// Central differences have the relative error δ²/6, here 10⁻⁷ for functions that bend on the scale of the parameters. The
-// kernel r³ of such distances is 10⁻⁹, far above the smallest smoothing of 10⁻¹⁴.
-const FINE: f64 = 0.01;
-
-/// Largest number of refinements of Z at a fixed point.
-const REFINEMENTS: u32 = 3;
-
-/// Distance of the data that counts as met, in tolerances of the correction and relative to the largest change of the data within
-/// the record.
-const MET: f64 = 1e3;
-
-/// Share of noise in Z above which a survey with larger displacements is worth its simulations.
-//
-// Noise E in Z shortens the steps to the part ZᵀMZ/(ZᵀMZ + EᵀME), so that this share of the error remains after a step. Where more
-// remains, a dozen iterates show neither their drift nor their spread. In numerical experiments with a limit of one half the
-// standard errors were up to a fifth too small, without surveys a third, and with this limit they were right to a tenth.
-const BLURRED: f64 = 0.25;
-
-/// Largest number of doublings of the displacements.
-const DOUBLINGS: u32 = 3;
-
-/// Place of an iteration without a model.
-pub(super) struct Place<'a> {
-    pub(super) theta: &'a [f64],
-    /// Relative size of the last step, if it was taken in full.
-    pub(super) step: Option<f64>,
-    /// Iterates since the burn-in.
-    pub(super) window: &'a Window,
-}
+/// Length of a column of Z, relative to the longest, that is rounding.
+const NEGLIGIBLE: f64 = 1e-12;
 
 /// Simulations since the starting point.
 pub(super) struct Record {
-    options: Regression,
+    pub(super) options: Regression,
     /// Sizes of the parameters, the units of the spline.
-    units: Vec<f64>,
+    pub(super) units: Vec<f64>,
     /// Simulated parameters, in these units.
-    points: Vec<Vec<f64>>,
+    pub(super) points: Vec<Vec<f64>>,
     /// Defects h − q.
     defects: Vec<Vec<f64>>,
     /// Lifted defects L(h − q) of the first simulations; the others are not lifted yet.
-    lifted: Vec<Vec<f64>>,
+    pub(super) lifted: Vec<Vec<f64>>,
     /// Simulations of the latest survey, which are not dropped.
     survey: Range<usize>,
     /// Point around which the latest survey was made, in the units.
-    centre: Vec<f64>,
-    /// Displacement of the latest survey, relative to the sizes of the parameters.
-    displacement: f64,
-    doublings: u32,
-    moves: u32,
-    refinements: u32,
-    /// Whether the last regression found that the simulator is random, and that Z consists of its noise.
-    random: bool,
-    blurred: bool,
+    pub(super) centre: Vec<f64>,
+    /// Displacements of the latest survey, orthogonal in the units.
+    pub(super) displacements: Vec<Vec<f64>>,
+    pub(super) sharpenings: u32,
+    pub(super) moves: u32,
+    pub(super) refinements: u32,
+    /// Whether repeated simulations are equal, if one was repeated.
+    pub(super) deterministic: Option<bool>,
+    pub(super) stalls: u32,
+    /// Whether surveys because of noise are used up, and the combinations that it still hides then.
+    pub(super) exhausted: bool,
+    /// Whether a displacement of the latest survey was as long as it may be.
+    pub(super) widest: bool,
+    lost: Option<Mat<f64>>,
+    /// Whether the first survey found effects that are nearly alike.
+    alike: bool,
+    /// Whether the simulations did not lie on a smooth surface for the last regression.
+    pub(super) rough: bool,
+    /// Response of the last regression.
+    pub(super) response: Option<Response>,
 }
 
 impl Record {
     pub(super) fn new(options: Regression, units: Vec<f64>) -> Self {
         Self {
-            displacement: options.displacement,
             options,
             units,
             points: Vec::new(),
@@ -100,11 +74,18 @@ impl Record {
             lifted: Vec::new(),
             survey: 0..0,
             centre: Vec::new(),
-            doublings: 0,
+            displacements: Vec::new(),
+            sharpenings: 0,
             moves: 0,
             refinements: 0,
-            random: false,
-            blurred: false,
+            deterministic: None,
+            stalls: 0,
+            exhausted: false,
+            widest: false,
+            alike: false,
+            lost: None,
+            rough: false,
+            response: None,
         }
     }
 
@@ -127,81 +108,166 @@ impl Record {
         }
     }
 
-    /// Returns the centre and the relative displacement of a survey, if there should be one.
-    pub(super) fn plan(&mut self, at: &Place<'_>) -> Option<(Vec<f64>, f64)> {
-        if self.points.is_empty() {
-            return Some((at.theta.to_vec(), self.displacement));
-        }
-        // A deterministic simulator needs no other survey: the iterates close in on the solution, and the spline follows them.
-        if !self.random {
-            return None;
-        }
-        let resting = at.window.latest(RESTING);
-        let rests = resting.is_some() || at.step.is_some_and(|step| step < self.displacement);
-        if rests && self.blurred && self.doublings < DOUBLINGS {
-            self.doublings += 1;
-            self.displacement *= 2.0;
-            let centre = resting.map_or(at.theta.to_vec(), |(mean, _)| mean);
-            return Some((centre, self.displacement));
-        }
-        let (mean, deviations) = resting?;
-        let moved = self.moves < MOVES && self.is_far(&mean, &deviations);
-        self.moves += u32::from(moved);
-        moved.then_some((mean, self.displacement))
+    /// Returns whether the simulator seems to be random, and no simulation was repeated.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.rough && self.deterministic.is_none()
     }
 
-    /// Returns the relative displacement of a refinement of Z around the fixed point θ with this distance from the data, if
-    /// there should be one.
-    pub(super) fn refinement(
-        &mut self,
-        theta: &[f64],
-        distance: f64,
-        tolerance: f64,
-    ) -> Option<f64> {
-        // Data that are met determine the fixed point for any Z.
-        let changes = differences(&self.lifted);
-        let change = (0..changes.ncols()).map(|i| norm(changes.col_as_slice(i)));
-        let met = distance <= MET * tolerance * change.fold(0.0, f64::max);
-        // The survey needs two simulations per parameter, and leaves room for the iterates that follow.
-        let room = self.options.memory >= 2 * self.units.len() + 2;
-        let fine = FINE * self.options.displacement;
-        // Central differences at a point as far away as their own error are as good as new ones.
-        let known = self.refinements > 0 && self.is_within(theta, fine * fine);
-        if met || known || !room || self.random || self.refinements == REFINEMENTS {
-            return None;
-        }
-        self.refinements += 1;
-        Some(fine)
+    pub(super) fn is_random(&self) -> bool {
+        self.rough && self.deterministic != Some(true)
     }
 
-    /// Begins a survey around θ. The simulations of the survey before may be dropped from now on.
-    pub(super) fn begin_survey(&mut self, theta: &[f64]) {
+    /// Returns the share of noise in Z, or None for a deterministic simulator.
+    pub(super) fn blur(&self) -> Option<f64> {
+        let response = self.response.as_ref().filter(|_| self.is_random());
+        response.map(Response::blur)
+    }
+
+    /// Returns the score of a simulation that made no step yet, by its gradient ZᵀM(h − q).
+    pub(super) fn score(&self, theta: &[f64], gradient: &[f64]) -> Option<Score> {
+        let pairs = gradient.iter().zip(&self.units);
+        Some(Score {
+            theta: self.scaled(theta),
+            descent: pairs.map(|(g, u)| -g * u).collect(),
+            curvature: self.response.as_ref()?.curvature(),
+        })
+    }
+
+    /// Returns the parameters at which the mean score vanishes within the bounds, and the spread of such estimates from a single
+    /// simulation.
+    pub(super) fn estimate(
+        &self,
+        scores: &[Score],
+        bounds: Option<&Bounds>,
+    ) -> (Vec<f64>, Vec<f64>) {
+        let p = self.units.len();
+        let (lower, upper) = match bounds {
+            Some(bounds) => (self.scaled(bounds.lower()), self.scaled(bounds.upper())),
+            None => (vec![f64::NEG_INFINITY; p], vec![f64::INFINITY; p]),
+        };
+        let Estimate { mut theta, spread } = Estimate::of(scores, (&lower, &upper));
+        for (t, (l, u)) in theta.iter_mut().zip(lower.iter().zip(&upper)) {
+            *t = t.clamp(*l, *u);
+        }
+        let in_units = |x: Vec<f64>| x.iter().zip(&self.units).map(|(x, u)| x * u).collect();
+        (in_units(theta), in_units(spread))
+    }
+
+    /// Returns the distance of the mean of the last `n` lifted simulations from the data, and that of data of the same noise.
+    pub(super) fn distances(&self, n: usize) -> Option<(f64, f64)> {
+        let last = &self.lifted[self.lifted.len().checked_sub(n)?..];
+        let (count, rows) = (n as f64, last.first()?.len());
+        let mean = |i: usize| last.iter().map(|y| y[i]).sum::<f64>() / count;
+        let mean: Vec<f64> = (0..rows).map(mean).collect();
+        let square = |y: &Vec<f64>| {
+            y.iter()
+                .zip(&mean)
+                .map(|(y, m)| (y - m).powi(2))
+                .sum::<f64>()
+        };
+        let variance = last.iter().map(square).sum::<f64>() / (count - 1.0);
+        // The data have the variance of a simulation, and the mean of n simulations one n-th of it.
+        Some((norm(&mean), (variance * (1.0 + count.recip())).sqrt()))
+    }
+
+    /// Returns √diag (ZᵀMZ)⁻¹ of the parameters that are not held, and zeros for those held.
+    pub(super) fn data_errors(&self, held: &[usize]) -> Option<Vec<f64>> {
+        let curvature = self.response.as_ref()?.curvature();
+        let free: Vec<usize> = (0..self.units.len())
+            .filter(|j| !held.contains(j))
+            .collect();
+        let among = Mat::from_fn(free.len(), free.len(), |i, j| curvature[(free[i], free[j])]);
+        let identity = Mat::identity(free.len(), free.len());
+        let (negative, _) = minimum_norms(among.as_ref(), identity.as_ref(), RANK);
+        let mut errors = vec![0.0; self.units.len()];
+        for (i, &j) in free.iter().enumerate() {
+            errors[j] = self.units[j] * (-negative[(i, i)]).max(0.0).sqrt();
+        }
+        Some(errors)
+    }
+
+    /// Returns whether differences close to the last simulation should tell which parameters have an effect.
+    pub(super) fn is_suspicious(&self) -> bool {
+        self.alike || self.response.as_ref().is_some_and(Response::is_suspicious)
+    }
+
+    /// Returns the expected distance of a simulation from data of the same noise.
+    pub(super) fn noise(&self) -> Option<f64> {
+        let response = self.response.as_ref().filter(|_| self.is_random());
+        response.map(|r| (2.0 * r.power()).sqrt())
+    }
+
+    /// Moves θ back to the starting point along the combinations that noise hides, where it came by chance.
+    pub(super) fn return_lost(&self, theta: &mut [f64], start: &[f64]) {
+        let (at, from) = (self.scaled(theta), self.scaled(start));
+        for v in self.lost.iter().flat_map(|lost| lost.col_iter()) {
+            let pairs = v.iter().zip(at.iter().zip(&from));
+            let way = pairs.map(|(v, (t, s))| v * (t - s)).sum::<f64>();
+            for (j, v) in v.iter().enumerate() {
+                theta[j] -= self.units[j] * way * v;
+            }
+        }
+    }
+
+    /// Returns the variances of the parameters by the noise of Z, at this distance from the data.
+    pub(super) fn variances(&self, distance: f64) -> Option<Vec<f64>> {
+        let rows = self.lifted.last()?.len() as f64;
+        let variances = self.response.as_ref()?.variances();
+        let pairs = variances.iter().zip(&self.units);
+        Some(
+            pairs
+                .map(|(v, u)| v * (u * distance).powi(2) / rows)
+                .collect(),
+        )
+    }
+
+    /// Returns the combinations of the parameters without effect on the simulations, in units of length one.
+    pub(super) fn undetermined(&self) -> Vec<Vec<f64>> {
+        let lost = self.lost.iter().flat_map(|lost| lost.col_iter());
+        let mut combinations: Vec<Vec<f64>> = lost.map(|v| v.iter().copied().collect()).collect();
+        if combinations.is_empty() {
+            combinations = self
+                .response
+                .as_ref()
+                .map_or_else(Vec::new, Response::undetermined);
+        }
+        let in_theta = |v: Vec<f64>| {
+            let v: Vec<f64> = v.iter().zip(&self.units).map(|(v, u)| v * u).collect();
+            let length = norm(&v);
+            v.iter().map(|v| v / length).collect()
+        };
+        combinations.into_iter().map(in_theta).collect()
+    }
+
+    /// Returns the displacement of the first survey, relative to the sizes of the parameters.
+    pub(super) fn displacement(&self) -> f64 {
+        self.options.displacement
+    }
+
+    /// Begins a survey around θ with these displacements. The simulations of the survey before may be dropped from now on.
+    pub(super) fn begin_survey(&mut self, theta: &[f64], displacements: &[Vec<f64>]) {
         self.centre = self.scaled(theta);
+        self.displacements = displacements.iter().map(|d| self.scaled(d)).collect();
         self.survey = self.points.len()..self.points.len();
     }
 
-    /// Ends a survey, which consists of all simulations since its beginning.
-    pub(super) fn end_survey(&mut self) {
+    /// Ends a survey, which consists of all simulations since its beginning. With `anew` those before are dropped.
+    //
+    // The bending on the way from the starting point would be noise of the linear regression, and no small one where the effects of
+    // two parameters nearly cancel.
+    pub(super) fn end_survey(&mut self, anew: bool) {
         self.survey.end = self.points.len();
-    }
-
-    /// Returns whether the mean of the iterates is out of reach of the latest survey, and not by chance.
-    fn is_far(&self, mean: &[f64], deviations: &[f64]) -> bool {
-        let reach = FAR * self.displacement;
-        let deviations = self.scaled(deviations);
-        let centre = self.centre.iter().zip(&deviations);
-        let mut pairs = self.scaled(mean).into_iter().zip(centre);
-        pairs.any(|(t, (c, s))| (t - c).abs() > reach + SPREADS * s)
-    }
-
-    /// Returns whether θ is as close as this to the centre of the latest survey.
-    fn is_within(&self, theta: &[f64], distance: f64) -> bool {
-        let mut pairs = self.scaled(theta).into_iter().zip(&self.centre);
-        pairs.all(|(t, c)| (t - c).abs() <= distance)
+        if anew {
+            let Range { start, end } = self.survey;
+            self.points.drain(..start);
+            self.defects.drain(..start);
+            self.lifted.drain(..start.min(self.lifted.len()));
+            self.survey = 0..end - start;
+        }
     }
 
     /// Returns θ in units of the sizes of the parameters.
-    fn scaled(&self, theta: &[f64]) -> Vec<f64> {
+    pub(super) fn scaled(&self, theta: &[f64]) -> Vec<f64> {
         theta.iter().zip(&self.units).map(|(t, u)| t / u).collect()
     }
 
@@ -217,9 +283,30 @@ impl Record {
         let at = self.scaled(theta);
         let (defects, lifted) = (differences(&self.defects), differences(&self.lifted));
         let slope = slope(points.as_ref(), defects.as_ref(), lifted.as_ref(), &at);
-        self.random = slope.smoothing.is_some_and(|s| s > RANDOM);
-        self.blurred = slope.blur > BLURRED;
+        self.rough = slope.smoothing.is_some_and(|s| s > RANDOM);
+        if slope.smoothing.is_none() {
+            self.alike = slope.response.is_suspicious();
+        }
+        self.response = Some(slope.response);
         let mut z = slope.z;
+        // Steps along combinations that no displacement brings out of the noise would wander. Those that are lost when the surveys
+        // are used up stay where they are.
+        if let Some(response) = self.response.as_ref().filter(|_| self.exhausted) {
+            let lost = self.lost.get_or_insert_with(|| response.lost());
+            if lost.ncols() > 0 {
+                z -= product(
+                    product(z.as_ref(), lost.as_ref()).as_ref(),
+                    lost.transpose(),
+                );
+                self.response = Some(response.without(lost));
+            }
+        }
+        // Least squares scales columns to unit length. Rounding that is left of a column would become a parameter.
+        let lengths: Vec<f64> = (0..p).map(|j| norm(z.col_as_slice(j))).collect();
+        let negligible = NEGLIGIBLE * lengths.iter().copied().fold(0.0, f64::max);
+        for j in (0..p).filter(|&j| lengths[j] <= negligible) {
+            z.col_as_slice_mut(j).fill(0.0);
+        }
         for j in 0..p {
             let unit = -self.units[j];
             z.col_as_slice_mut(j).iter_mut().for_each(|z| *z /= unit);
@@ -249,59 +336,7 @@ fn columns(vectors: &[Vec<f64>]) -> Mat<f64> {
 }
 
 /// Returns the matrix of the differences to the last vector, which have the same slope, and no rounding errors of a common part.
-fn differences(vectors: &[Vec<f64>]) -> Mat<f64> {
+pub(super) fn differences(vectors: &[Vec<f64>]) -> Mat<f64> {
     let last = vectors.last().map_or(&[][..], Vec::as_slice);
     Mat::from_fn(last.len(), vectors.len(), |i, j| vectors[j][i] - last[i])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::random;
-
-    /// Returns whether independent iterates of this standard deviation come to be averaged within 60 steps, with a Z that they do
-    /// not change.
-    fn is_averaged(deviation: f64, p: usize, seed: u64) -> bool {
-        let mut record = Record::new(Regression::default(), vec![1.0; p]);
-        record.random = true;
-        let mut last = vec![0.0; p];
-        record.begin_survey(&last);
-        record.add(&last, &[0.0]);
-        let mut window = Window::default();
-        for k in 0..60 {
-            let noise = random::normal(p, seed, k);
-            let theta: Vec<f64> = noise.iter().map(|e| deviation * e).collect();
-            let step: Vec<f64> = theta.iter().zip(&last).map(|(a, b)| a - b).collect();
-            let size = crate::vector::largest(&step);
-            window.add(step, &theta);
-            let place = Place {
-                theta: &theta,
-                step: Some(size),
-                window: &window,
-            };
-            if let Some((centre, _)) = record.plan(&place) {
-                record.begin_survey(&centre);
-                window = Window::default();
-            }
-            if window.len() >= 12 {
-                if !window.drifts(|_| 1.0) && window.mean(|_| 1.0).is_some() {
-                    return true;
-                }
-                window.double();
-            }
-            last = theta;
-        }
-        false
-    }
-
-    #[test]
-    fn iterates_that_fluctuate_as_widely_as_the_survey_are_averaged() {
-        for (deviation, p) in [(0.08, 3), (0.1, 3), (0.12, 3), (0.08, 6)] {
-            let averaged = (0..200)
-                .filter(|seed| is_averaged(deviation, p, *seed))
-                .count();
-            println!("{deviation} of {p}: {averaged} of 200");
-            assert!(averaged >= 190, "{deviation} of {p}: {averaged} of 200");
-        }
-    }
 }

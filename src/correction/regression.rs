@@ -11,9 +11,16 @@ use crate::error::Result;
 /// deterministic simulator the spline interpolates, and the iteration converges superlinearly, as with Broyden's method. For a
 /// random one, all simulations are averaged, and fluctuating iterates do not destroy Z, as they do in Broyden's method.
 ///
-/// If the simulator is random, p more simulations are made where the mean of six iterates comes to rest further from the latest
-/// displacements than they reach, up to four times in a run. If Z is found to consist mostly of noise, they are made with
-/// displacements twice as large, up to three times.
+/// A simulator that seems random is run once more with the same parameters and another seed. If it is random, and more than a quarter of
+/// the effect of some combination of the parameters is noise, 2p simulations take the place of those before. They lie around the
+/// iterates, to both sides along the principal directions of ZᵀMZ, and so far that their effects are twice the noise: parameters with
+/// nearly the same effect are displaced against each other by far more than together. That is done up to four times, and up to four more
+/// times where the mean of six iterates comes to rest out of reach of the latest displacements. Combinations whose effect is still
+/// mostly noise are left where they are, and named in the [report](super::Report::undetermined).
+///
+/// The steps of a deterministic simulator may cease to contract without a fluctuation: by errors of Z, or because it rounds or jumps.
+/// Z is then found anew by central differences, up to four times, and steps that lead away from the data are halved. Nothing is
+/// averaged.
 ///
 /// Every simulation has a seed of its own. With a seed in common, the noise of all simulations would cancel in Z, but not in h − q:
 /// the estimate would carry the noise of that one seed, where the mean of n iterates carries 1/n of its variance, and would come

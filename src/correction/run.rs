@@ -57,7 +57,9 @@ impl Corrected<'_> {
         for start in given.chain(scattered) {
             run.report.begin(&start);
             run.finder = setting.direction.begin();
+            let deterministic = run.record.deterministic;
             run.record = setting.record(&start);
+            run.record.deterministic = deterministic;
             match run.follow(&start, &mut observer)? {
                 Outcome::Ended(stop) => {
                     run.report.stop = stop;

@@ -8,7 +8,8 @@
 
 use faer::{Mat, MatRef};
 
-use crate::linalg::{minimum_norms, product, symmetric_eigen};
+use super::response::Response;
+use crate::linalg::{gram, minimum_norms, product, symmetric_eigen};
 
 /// Relative size below which a direction counts as not explored by the points.
 const RANK: f64 = 1e-12;
@@ -32,8 +33,8 @@ pub(super) struct Slope {
     /// Smoothing λ relative to the largest eigenvalue of the kernel, or None if there are no more points than the affine map
     /// needs.
     pub(super) smoothing: Option<f64>,
-    /// Largest share of noise in the square of a column of the linear regression, in the metric; 0 if it is unknown.
-    pub(super) blur: f64,
+    /// Effect of the parameters on the data, and its noise.
+    pub(super) response: Response,
 }
 
 /// Returns the derivative at `x` of the spline through points, the rows of an n × p matrix, with the columns of `values`. The
@@ -52,27 +53,34 @@ pub(super) fn slope(
     };
     let kernel = Mat::from_fn(n, n, |i, k| distance(i, &|j| points[(k, j)]).powi(3));
     let Some(smoother) = Smoother::new(&trend, kernel.as_ref(), lifted) else {
+        let lifted = product(lifted, trend.slopes.transpose());
         return Slope {
             z: product(values, trend.slopes.transpose()),
             smoothing: None,
-            blur: 0.0,
+            response: Response::new(gram(lifted.as_ref()), (Mat::zeros(p, p), 0.0)),
         };
     };
     // The affine map fits h − K c − λ c, so that its slope is X⁺(h − K c − λ c) for the centred points X. The gradient of
     // ‖x − xᵢ‖³ is 3‖x − xᵢ‖(x − xᵢ).
-    let c = smoother.coefficients(values);
-    let bends = product(c.as_ref(), kernel.as_ref());
-    let rest = Mat::from_fn(values.nrows(), n, |k, i| {
-        values[(k, i)] - bends[(k, i)] - smoother.lambda * c[(k, i)]
-    });
     let gradient = Mat::from_fn(n, p, |i, j| {
         3.0 * distance(i, &|j| x[j]) * (x[j] - points[(i, j)])
     });
-    let affine = product(rest.as_ref(), trend.slopes.transpose());
+    let derivative = |values: MatRef<'_, f64>| {
+        let c = smoother.coefficients(values);
+        let bends = product(c.as_ref(), kernel.as_ref());
+        let rest = Mat::from_fn(values.nrows(), n, |k, i| {
+            values[(k, i)] - bends[(k, i)] - smoother.lambda * c[(k, i)]
+        });
+        let affine = product(rest.as_ref(), trend.slopes.transpose());
+        affine + product(c.as_ref(), gradient.as_ref())
+    };
+    // Z = H W for one matrix W of weights, which independent noise of the values turns into noise of covariance WᵀW in Z.
+    let weights = derivative(Mat::identity(n, n).as_ref());
+    let noise = faer::Scale(smoother.noise) * gram(weights.as_ref());
     Slope {
-        z: affine + product(c.as_ref(), gradient.as_ref()),
+        z: derivative(values),
         smoothing: Some(smoother.relative),
-        blur: smoother.blur(&trend, lifted),
+        response: Response::new(gram(derivative(lifted).as_ref()), (noise, smoother.noise)),
     }
 }
 
@@ -146,18 +154,6 @@ impl Smoother {
             relative,
             noise: scale * lambda,
         })
-    }
-
-    /// Returns the largest share of noise in the square of a column of the linear regression H X⁺ᵀ.
-    fn blur(&self, trend: &Trend, lifted: MatRef<'_, f64>) -> f64 {
-        let z = product(lifted, trend.slopes.transpose());
-        let square = |x: &f64| x * x;
-        let share = |j: usize| {
-            let noise = self.noise * trend.slopes.row(j).iter().map(square).sum::<f64>();
-            let all = z.col(j).iter().map(square).sum::<f64>();
-            if noise > 0.0 { noise / all } else { 0.0 }
-        };
-        (0..z.ncols()).map(share).fold(0.0, f64::max)
     }
 
     /// Returns the coefficients c of the spline, one row per row of the values.
@@ -294,10 +290,7 @@ mod tests {
         assert!(slope.smoothing.unwrap() > 1e-2);
         // Columns of unit entries with errors of noise/√n.
         let share = noise * noise / n as f64;
-        assert!(
-            (slope.blur / share - 1.0).abs() < 0.5,
-            "{} of {share}",
-            slope.blur
-        );
+        let found = slope.response.blur();
+        assert!((found / share - 1.0).abs() < 0.5, "{found} of {share}");
     }
 }

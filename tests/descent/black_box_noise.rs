@@ -124,10 +124,10 @@ fn a_random_simulator_is_surveyed_anew_far_from_the_start() {
         .options(unit(2))
         .run(&[&[0.2, 0.1]], |_| ())
         .unwrap();
-    // The start, its survey, another survey, and one simulation per step.
+    // The start, its survey, a repetition, another survey to both sides, and one simulation per step.
     assert_eq!(
         report.simulations,
-        1 + 2 + 2 + report.history.len(),
+        1 + 2 + 1 + 4 + report.history.len(),
         "{report}"
     );
     assert_eq!(report.stop, Stop::Averaged, "{report}");
