@@ -14,7 +14,9 @@ use pullback::models::dynamics::LotkaVolterra;
 use pullback::models::flow::Lorenz;
 use pullback::models::{GaussianMixture, InvariantMeasure, Parameter};
 use pullback::prior::Tikhonov;
-use pullback::step::{Armijo, Decaying, Fixed, Grid as ScaleGrid, StrongWolfe, TrustRatio};
+use pullback::step::{
+    Annealed, Armijo, Decaying, Fixed, Grid as ScaleGrid, StrongWolfe, TrustRatio,
+};
 use pullback::{
     Backend, Bounds, Cpu, Descent, Direction, Grid, Loss, Metric, Model, Noise, Operator, Result,
     Side, StepRule, Transform, evolution::Evolution, linalg::Stencil, random,
@@ -76,6 +78,7 @@ fn rules() -> Vec<&'static dyn StepRule> {
             steps: 2.0,
             power: 1.0,
         }),
+        leak(Annealed::default()),
     ]
 }
 
@@ -86,7 +89,9 @@ fn every_direction_with_every_rule() {
     let prior = Tikhonov::new(vec![0.1; 3], Noise::uniform(3, 2.0).unwrap()).unwrap();
     let prior = leak(prior);
     for direction in directions() {
-        for rule in rules() {
+        let needed = direction.needs_schedule();
+        let fits = |rule: &&dyn StepRule| !needed || rule.begin().is_scheduled();
+        for rule in rules().into_iter().filter(fits) {
             let name = format!("{} with {}", direction.name(), rule.name());
             let descent = || {
                 let descent = Descent::new(model, loss).prior(prior).direction(direction);
