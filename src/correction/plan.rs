@@ -258,7 +258,7 @@ mod tests {
                 window = Window::default();
             }
             if window.len() >= 12 {
-                if !window.drifts(|_| 1.0) && window.mean(|_| 1.0).is_some() {
+                if !window.drifts(|_| 1.0, 0.0) && window.mean(|_| 1.0).is_some() {
                     return true;
                 }
                 window.double();
