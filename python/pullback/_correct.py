@@ -131,8 +131,6 @@ def correct(
     function = _simulator(simulate)
     with threads(n_jobs):
         found = _pullback.correct(inner, function, values.reshape(-1), points.tolist(), given)
-    concerned = np.abs(found["null_space"]) > 1e-3
-    found["undetermined"] = np.flatnonzero(concerned.any(axis=1)).tolist()
     if sigma is None:
         found["data_stderr"] = None
     return _result.plain()(found)

@@ -210,6 +210,7 @@ fn ending(report: &Report) -> &'static str {
         Ending::Observer => "callback",
         Ending::Converged => "converged",
         Ending::Rejected => "rejected",
+        Ending::Unfinished => "unfinished",
     }
 }
 

@@ -229,6 +229,7 @@ fn dictionary<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDi
         combinations[k][i]
     });
     found.set_item("null_space", to_array(py, null.as_ref())?)?;
+    found.set_item("undetermined", report.unknown.clone())?;
     found.set_item("held", report.held.clone())?;
     let remarks = report.remarks();
     let remarks: Vec<String> = remarks.iter().map(|text| in_python(text)).collect();

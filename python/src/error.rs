@@ -56,7 +56,11 @@ pub(crate) fn raise(error: Error) -> PyErr {
 }
 
 /// Names of the library in its messages, and those that users of Python know. Longer phrases come before their parts.
-const WORDS: [(&str, &str); 40] = [
+const WORDS: [(&str, &str); 41] = [
+    (
+        "take `Fixed` or `Decaying`",
+        "take step=('fixed', rate) or ('decaying', rate)",
+    ),
     (
         "allow more steps (`Tolerances::iterations`)",
         "allow more steps (`maxiter`)",

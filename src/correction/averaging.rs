@@ -56,10 +56,11 @@ impl Window {
         }
     }
 
-    /// Returns the scores of all iterates but the last, if there are enough of them.
+    /// Returns the scores of all iterates, or of all but the last, if there are enough of them.
     pub(super) fn scores(&self) -> Option<&[Score]> {
-        let complete = self.scores.len() > 1 && self.scores.len() + 1 == self.iterates.len();
-        complete.then_some(&self.scores[..])
+        // The last iterate has no score before its own step.
+        let missing = self.iterates.len().saturating_sub(self.scores.len());
+        (self.scores.len() > 1 && missing <= 1).then_some(&self.scores[..])
     }
 
     /// Returns whether the window is too short to distinguish a drift from a fluctuation.

@@ -1,5 +1,7 @@
 //! The end of an iteration: averages, standard errors, and what the data do not determine.
 
+use std::collections::BTreeSet;
+
 use super::averaging::Window;
 use super::corrected::Geometry;
 use super::iteration::{Evaluated, Outcome, Run};
@@ -9,7 +11,7 @@ use crate::error::Result;
 /// Standard error, relative to the size of a parameter, that is rounding of an iterate that never moved.
 const ROUNDING: f64 = 1e-13;
 
-/// Entry of a combination of unit length above which its parameter is not determined.
+/// Share of a parameter in a combination above which it is not determined.
 const CONCERNED: f64 = 1e-3;
 
 impl Run<'_> {
@@ -113,14 +115,19 @@ impl Run<'_> {
         let held = self.report.held.clone();
         self.report.data_errors = self.record.data_errors(&held);
         // A parameter that the bounds keep still shows no effect, but is not free either.
+        let concerned = |v: &Vec<f64>| self.record.shares(v).map(|share| share > CONCERNED);
         let free = |v: &Vec<f64>| {
-            v.iter()
+            concerned(v)
                 .enumerate()
-                .any(|(j, x)| x.abs() > CONCERNED && !held.contains(&j))
+                .any(|(j, c)| c && !held.contains(&j))
         };
-        self.report.undetermined.retain(free);
-        let combinations = self.report.undetermined.clone();
-        let unknown = |j: usize| combinations.iter().any(|v| v[j].abs() > CONCERNED);
+        let mut combinations = self.report.undetermined.clone();
+        combinations.retain(free);
+        let members = combinations.iter().flat_map(|v| concerned(v).enumerate());
+        let members: BTreeSet<usize> = members.filter(|(_, c)| *c).map(|(j, _)| j).collect();
+        let unknown = |j: usize| members.contains(&j);
+        self.report.undetermined = combinations;
+        self.report.unknown = members.iter().copied().collect();
         let Report {
             standard_errors,
             averaging_errors,

@@ -35,7 +35,7 @@ impl Estimate {
         let mut theta: Vec<f64> = (0..p).map(mean).collect();
         let mut total = Mat::zeros(p, p);
         scores.iter().for_each(|s| total += &s.curvature);
-        // A minimiser within the limits: every pass holds at least one more parameter, at most p.
+        // A stationary point on the faces that are reached: every pass holds at least one more parameter, at most p.
         let mut free: Vec<usize> = (0..p).collect();
         loop {
             let residual = |i: usize| scores.iter().map(|s| s.at(&theta, i)).sum::<f64>();
@@ -86,6 +86,9 @@ impl Score {
 
 /// Solves H x = b for the free parameters, with the least norm.
 fn solve(total: &Mat<f64>, free: &[usize], sides: &Mat<f64>) -> Mat<f64> {
+    if free.is_empty() {
+        return Mat::zeros(0, sides.ncols());
+    }
     let h = Mat::from_fn(free.len(), free.len(), |i, j| total[(free[i], free[j])]);
     let (negative, _) = minimum_norms(h.as_ref(), sides.as_ref(), RANK);
     -negative

@@ -149,8 +149,20 @@ impl Record {
         for (t, (l, u)) in theta.iter_mut().zip(lower.iter().zip(&upper)) {
             *t = t.clamp(*l, *u);
         }
-        let in_units = |x: Vec<f64>| x.iter().zip(&self.units).map(|(x, u)| x * u).collect();
-        (in_units(theta), in_units(spread))
+        let in_units =
+            |x: &[f64]| -> Vec<f64> { x.iter().zip(&self.units).map(|(x, u)| x * u).collect() };
+        let mut found = in_units(&theta);
+        if let Some(bounds) = bounds {
+            // A parameter at a bound is there to the last digit.
+            for (j, t) in theta.iter().enumerate() {
+                for (end, exact) in [(lower[j], bounds.lower()[j]), (upper[j], bounds.upper()[j])] {
+                    if *t == end {
+                        found[j] = exact;
+                    }
+                }
+            }
+        }
+        (found, in_units(&spread))
     }
 
     /// Returns the distance of the mean of the last `n` lifted simulations from the data, and that of data of the same noise.
@@ -237,6 +249,13 @@ impl Record {
             v.iter().map(|v| v / length).collect()
         };
         combinations.into_iter().map(in_theta).collect()
+    }
+
+    /// Returns the shares |vⱼ| of the parameters in a combination, in units of their sizes and relative to the largest.
+    pub(super) fn shares(&self, v: &[f64]) -> impl Iterator<Item = f64> {
+        let shares: Vec<f64> = self.scaled(v).iter().map(|v| v.abs()).collect();
+        let most = shares.iter().fold(0.0_f64, |most, share| most.max(*share));
+        shares.into_iter().map(move |share| share / most)
     }
 
     /// Returns the displacement of the first survey, relative to the sizes of the parameters.

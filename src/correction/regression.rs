@@ -33,8 +33,7 @@ pub struct Regression {
     /// Choose it as large as the simulator is smooth: the noise in Z falls in proportion. Its effect on the data should exceed the
     /// noise.
     pub displacement: f64,
-    /// Largest number of simulations in the regression: 100 by default. Z is refined where the data cannot be met
-    /// if this is at least 2p + 2. The latest are kept, and those of the
+    /// Largest number of simulations in the regression, at least 2p + 2: 100 by default. The latest are kept, and those of the
     /// latest survey: around the starting point, or where the iterates came to rest.
     pub memory: usize,
 }
@@ -71,8 +70,8 @@ impl Regression {
         check::option(
             "the number of simulations in a regression",
             memory as f64,
-            memory > p + 1,
-            "keep at least two more than there are parameters",
+            memory >= 2 * p + 2,
+            "keep at least two more than twice the number of parameters, as many as a survey takes",
         )
     }
 }

@@ -118,6 +118,8 @@ pub struct Report {
     pub noise: Option<f64>,
     /// Combinations of the parameters on which the simulations do not depend, as far as a [`Regression`](super::Regression) can see.
     pub undetermined: Vec<Vec<f64>>,
+    /// Parameters that take part in these combinations.
+    pub unknown: Vec<usize>,
     /// Parameters held by a bound.
     pub held: Vec<usize>,
     /// All iterates from `start`.
@@ -203,6 +205,7 @@ impl Report {
             distance: f64::NAN,
             noise: None,
             undetermined: Vec::new(),
+            unknown: Vec::new(),
             held: Vec::new(),
             history: Vec::new(),
             stop: Stop::Iterations,

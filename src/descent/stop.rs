@@ -172,9 +172,9 @@ impl fmt::Display for Stop {
             ),
             Self::Stalled { slope, .. } if *slope >= 0.0 => write!(
                 f,
-                "stalled: the direction does not descend (slope {slope:.1e}); check that the metric sees the gradient, as \
-                 with the field of the loss among the potentials of a sample and without a mass that it keeps and the model changes, \
-                 and check the derivatives with `verify::gradient`"
+                "stalled: the direction does not descend (slope {slope:.1e}); check that the metric sees the \
+                 gradient: a metric of samples needs the field of the loss among its potentials, and no metric may keep a mass that the \
+                 model changes; and check the derivatives with `verify::gradient`"
             ),
             Self::Stalled { trials, slope } => write!(
                 f,

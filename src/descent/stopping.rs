@@ -191,7 +191,6 @@ impl Tolerances {
     }
 
     /// Returns the first test that the history passes. These tests need no direction at the current point.
-    ///
     pub(crate) fn test_history(&self, history: &[Iterate], rule: Rule) -> Option<Stop> {
         let Rule {
             natural, scheduled, ..

@@ -178,7 +178,9 @@ pub trait Direction: Sync {
 
     /// Returns whether the direction needs a step rule that follows a schedule, such as [`Fixed`](crate::step::Fixed).
     ///
-    /// A direction that remembers where it came from may lead uphill, so that a search along it fails. The default returns false.
+    /// A direction that remembers where it came from may lead uphill, so that a search along it fails. The
+    /// [judge](crate::step::Judge::is_scheduled) of a rule of your own then has to say that it follows a schedule. The default returns
+    /// false.
     fn needs_schedule(&self) -> bool {
         false
     }

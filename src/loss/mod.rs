@@ -200,7 +200,7 @@ pub trait Misfit {
     }
 
     /// Returns the change of the value when every ρᵢ is rounded once, if this may exceed the first-order estimate
-    /// ε (|f| + Σ |∂f/∂ρᵢ||ρᵢ|). Returns 0 if the estimate suffices.
+    /// ε (|f| + Σ |∂f/∂ρᵢ||ρᵢ|), or what else hides decreases, such as kinks. Returns 0 if the estimate suffices.
     fn rounding(&self) -> f64 {
         0.0
     }

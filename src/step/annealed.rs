@@ -8,7 +8,8 @@ use crate::error::Result;
 /// Steps of a trust region, shortened by a scale that decays.
 ///
 /// The rule is [`TrustRatio`] times the scale of [`Decaying`], for natural directions on batches: far from the minimum, where undamped
-/// steps would lead astray, every step is judged by its own batch, and close to it the steps average over more and more batches.
+/// steps would lead astray, every step is judged by its own batch, and close to it the steps average over more and more batches. Where
+/// the metric has another size than the loss, steps are stretched until the scale has fallen to ¼.
 ///
 /// ```
 /// use pullback::step::{Annealed, Decaying};
@@ -38,6 +39,7 @@ impl StepRule for Annealed {
         Box::new(Cooling {
             region: self.region.begin(),
             schedule: self.decay.begin(),
+            last: 1.0,
         })
     }
 
@@ -61,6 +63,8 @@ impl StepRule for Annealed {
 struct Cooling<'r> {
     region: Box<dyn Judge + 'r>,
     schedule: Box<dyn Judge + 'r>,
+    /// Scale τ of the last trial.
+    last: f64,
 }
 
 /// What both have learnt.
@@ -68,12 +72,24 @@ struct Cooling<'r> {
 struct Both {
     region: Remembered,
     schedule: Remembered,
+    last: f64,
 }
 
 impl Cooling<'_> {
     /// Returns the scale τ of the schedule.
     fn cooled(&self) -> f64 {
         self.schedule.first().0
+    }
+
+    /// Returns a trial as the region sees it.
+    //
+    // A step that falls by p at the scale 1 falls by τ(2 − τ)p at the scale τ if the model is right. The region takes τp for the
+    // prediction.
+    fn seen(&self, trial: &Trial) -> Trial {
+        Trial {
+            predicted: (2.0 - self.last) * trial.predicted,
+            ..*trial
+        }
     }
 }
 
@@ -88,33 +104,35 @@ impl Judge for Cooling<'_> {
     }
 
     fn judge(&mut self, trial: &Trial) -> Verdict {
-        // A step that falls by p at the scale 1 falls by τ(2 − τ)p at the scale τ if the model is right. The region takes τp for the
-        // prediction.
-        let tau = self.cooled();
-        let verdict = self.region.judge(&Trial {
-            predicted: (2.0 - tau) * trial.predicted,
-            ..*trial
-        });
-        match verdict {
+        self.last = self.cooled();
+        let seen = self.seen(trial);
+        match self.region.judge(&seen) {
             Verdict::Accept => self.schedule.judge(trial),
-            Verdict::Scale(scale) => Verdict::Scale(tau * scale),
+            Verdict::Scale(scale) => Verdict::Scale(self.last * scale),
             other => other,
         }
     }
 
     fn arrive(&mut self, trial: &Trial, slope: f64) {
-        self.region.arrive(trial, slope);
+        let seen = self.seen(trial);
+        self.region.arrive(&seen, slope);
     }
 
     fn memory(&self) -> Result<Remembered> {
         Remembered::new(&Both {
             region: self.region.memory()?,
             schedule: self.schedule.memory()?,
+            last: self.last,
         })
     }
 
     fn recall(&mut self, memory: &Remembered) -> Result<()> {
-        let Both { region, schedule } = memory.get()?;
+        let Both {
+            region,
+            schedule,
+            last,
+        } = memory.get()?;
+        self.last = last;
         self.region.recall(&region)?;
         self.schedule.recall(&schedule)
     }

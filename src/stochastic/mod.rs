@@ -50,8 +50,8 @@ use crate::step::{Annealed, Decaying, StepRule, TrustRatio};
 /// so that priors, dampings and scales keep their meaning with every size. Direction and step rule are those of a
 /// [`Descent`], and carry what they remember from batch to batch: a batch of all items makes the steps of a [`Descent`].
 ///
-/// The default direction is that of a [`Descent`]. The default step rule is [`Annealed`] for directions with a metric, [`Decaying`] for
-/// others, and that of a [`Descent`] for batches of all items. A rule that judges trials sees their own batch alone, accepts what fits
+/// The default direction is that of a [`Descent`]. The default step rule is [`Decaying`] for directions that keep momentum, [`TrustRatio`] for
+/// others if a batch holds all items, and otherwise [`Annealed`] for directions with a metric and [`Decaying`] for those without. A rule that judges trials sees their own batch alone, accepts what fits
 /// its noise, and would not settle if its steps did not shrink. A natural direction needs batches of several times as many data as there
 /// are parameters, since its metric is that of the batch.
 /// [`StrongWolfe`](crate::step::StrongWolfe) searches along the objective of one batch, which pays on all items only. Stopping tests
@@ -128,8 +128,8 @@ impl<'a> Stochastic<'a> {
         self
     }
 
-    /// Sets the step rule. The default is [`Annealed`] for directions with a metric, [`Decaying`] for others, and [`TrustRatio`] if a
-    /// batch holds all items.
+    /// Sets the step rule. The default is [`Decaying`] for directions that keep momentum, [`TrustRatio`] for others if a batch holds all
+    /// items, and otherwise [`Annealed`] for directions with a metric and [`Decaying`] for those without.
     #[must_use]
     pub fn step(mut self, step: &'a dyn StepRule) -> Self {
         self.step = Some(step);

@@ -17,7 +17,7 @@ use crate::metric::Metric;
 /// ```
 ///
 /// with means over all pairs of N particles x and M data y, those of a point with itself included. It vanishes only where both
-/// samples are the same measure. A value takes N(N + M) kernels, on all threads. The energy distance on a line takes two sorts.
+/// samples are the same measure. A value takes N(N + M) kernels, on all threads; the energy distance on a line takes two sorts instead.
 ///
 /// The state holds the positions of the particles one after the other. The data are points that belong to no particle, and N
 /// and M may differ.
@@ -109,7 +109,7 @@ impl KernelDiscrepancy {
         let inner = inside.sum(among, &mut covector);
         let outer = across.sum(-between, &mut covector);
         let mut rounding = f64::EPSILON * self.own.abs();
-        if self.kernel == Kernel::Energy {
+        if self.kernel == Kernel::Energy && self.data.space == 1 {
             rounding += grain(between, -between * outer);
         }
         Compared {
@@ -120,12 +120,14 @@ impl KernelDiscrepancy {
     }
 }
 
-/// Decrease below which the energy distance is too coarse for a descent, with the weight 1/NM of a pair and the mean distance D.
+/// Rounding that hides decreases for which the energy distance on a line is too coarse, with the weight 1/NM of a pair and the mean
+/// distance D.
 //
 // Where a particle passes a datum, the derivative along its motion jumps by 2/NM. With the stiffness 1/D a model of the objective
-// expects a decrease of ½ (2/NM)² D from a derivative of this size, beside which no minimum can be found.
+// expects a decrease of ½ (4/NM)² D = 8D/(NM)² from a derivative of two jumps, beside which no minimum can be found. Decreases of up to
+// ten roundings count as hidden.
 fn grain(pair: f64, distance: f64) -> f64 {
-    2.0 * pair * pair * distance
+    0.8 * pair * pair * distance
 }
 
 impl Loss for KernelDiscrepancy {

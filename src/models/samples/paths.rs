@@ -101,7 +101,7 @@ impl<D: Diffusion> Paths<D> {
     }
 
     /// Returns whitened draws for N = `count` paths. All numbers of a path are whitened together if there are at least twice as
-    /// many paths, and otherwise those of the start and of every step by themselves.
+    /// many paths and at most 1000 numbers, and otherwise those of the start and of every step by themselves.
     ///
     /// # Errors
     /// Fails unless there are twice as many paths as the start has numbers, and as there are noises.
@@ -146,6 +146,9 @@ impl<D: Diffusion> Paths<D> {
     pub fn draws_from(&self, starts: &[f64], seed: u64) -> Result<Draws> {
         let width = self.diffusion.start_dim();
         let starts = Draws::given(width, starts.to_vec())?;
+        if self.kicks().sum::<usize>() == 0 {
+            return Ok(starts);
+        }
         let groups = together(starts.count(), self.kicks().collect());
         let noise = Draws::in_groups(starts.count(), &groups, seed)?;
         let path = |n: usize| [starts.of(n), noise.of(n)].concat();
@@ -185,10 +188,13 @@ impl<D: Diffusion> Paths<D> {
     }
 }
 
-/// Joins the groups to one if there are at least twice as many draws as numbers.
+/// Largest number of entries that are whitened together.
+const WIDEST: usize = 1000;
+
+/// Joins the groups to one if there are at least twice as many draws as numbers, and not too many of these.
 fn together(independent: usize, widths: Vec<usize>) -> Vec<usize> {
     let all = widths.iter().sum();
-    match independent >= 2 * all {
+    match independent >= 2 * all && all <= WIDEST {
         true => vec![all],
         false => widths,
     }
