@@ -115,16 +115,16 @@ impl Run<'_> {
         let held = self.report.held.clone();
         self.report.data_errors = self.record.data_errors(&held);
         // A parameter that the bounds keep still shows no effect, but is not free either.
-        let concerned = |v: &Vec<f64>| self.record.shares(v).map(|share| share > CONCERNED);
-        let free = |v: &Vec<f64>| {
-            concerned(v)
-                .enumerate()
-                .any(|(j, c)| c && !held.contains(&j))
+        let concerned = |v: &Vec<f64>| -> Vec<usize> {
+            let shares = self.record.shares(v).into_iter().enumerate();
+            shares
+                .filter(|(_, s)| *s > CONCERNED)
+                .map(|(j, _)| j)
+                .collect()
         };
         let mut combinations = self.report.undetermined.clone();
-        combinations.retain(free);
-        let members = combinations.iter().flat_map(|v| concerned(v).enumerate());
-        let members: BTreeSet<usize> = members.filter(|(_, c)| *c).map(|(j, _)| j).collect();
+        combinations.retain(|v| concerned(v).iter().any(|j| !held.contains(j)));
+        let members: BTreeSet<usize> = combinations.iter().flat_map(concerned).collect();
         let unknown = |j: usize| members.contains(&j);
         self.report.undetermined = combinations;
         self.report.unknown = members.iter().copied().collect();

@@ -252,10 +252,10 @@ impl Record {
     }
 
     /// Returns the shares |vⱼ| of the parameters in a combination, in units of their sizes and relative to the largest.
-    pub(super) fn shares(&self, v: &[f64]) -> impl Iterator<Item = f64> {
+    pub(super) fn shares(&self, v: &[f64]) -> Vec<f64> {
         let shares: Vec<f64> = self.scaled(v).iter().map(|v| v.abs()).collect();
         let most = shares.iter().fold(0.0_f64, |most, share| most.max(*share));
-        shares.into_iter().map(move |share| share / most)
+        shares.iter().map(|share| share / most).collect()
     }
 
     /// Returns the displacement of the first survey, relative to the sizes of the parameters.
