@@ -59,8 +59,8 @@ def correct(
     metric
         As in `minimize`, by default "l2". Its covector is that of the distance from the data.
     sigma
-        Noise of the data in place of a metric: a standard deviation, one per datum, or a covariance matrix, such as that of an
-        `replicates` of simulations.
+        Noise of the data in place of a metric: a standard deviation, one per datum, or a covariance matrix, such as that of
+        `replicates`.
     grid
         Grid of the data for metrics of densities, if there is no model that has one.
     displacement, memory
