@@ -5,7 +5,7 @@ use pullback::descent;
 use pullback::direction::{Adam, Gradient};
 use pullback::loss::L2Misfit;
 use pullback::prior::Tikhonov;
-use pullback::step::{Decaying, Fixed};
+use pullback::step::{Annealed, Decaying, Fixed};
 use pullback::stochastic::{Measured, Saved, Stochastic};
 use pullback::{Bounds, Descent, Noise, Result};
 
@@ -53,10 +53,14 @@ fn stochastic_runs_of_other_problems() {
     assert!(resume(|d| d).is_ok());
     let adam: &'static Adam = Box::leak(Box::new(Adam::default()));
     let fixed: &'static Fixed = Box::leak(Box::new(Fixed { scale: 0.1 }));
-    let slow: &'static Decaying = Box::leak(Box::new(Decaying {
+    let decay = Decaying {
         scale: 1e-3,
         steps: 1.0,
         power: 1.0,
+    };
+    let slow: &'static Annealed = Box::leak(Box::new(Annealed {
+        decay,
+        ..Annealed::default()
     }));
     let bounds = Bounds::new(vec![-9.0; 2], vec![9.0; 2]).unwrap();
     let bounds: &'static Bounds = Box::leak(Box::new(bounds));
@@ -81,7 +85,7 @@ fn stochastic_runs_of_other_problems() {
         row("rule", "Different", "another step rule", || {
             resume(|d| d.step(fixed))
         }),
-        row("options of a rule", "Forgotten", "decaying", || {
+        row("options of a rule", "Forgotten", "annealed", || {
             resume(|d| d.step(slow))
         }),
         row("bounds", "Different", "set of bounds", || {

@@ -278,7 +278,7 @@ fn old_simulations_are_forgotten_and_the_answer_is_found() {
         world(|t: &[f64], _| bent(&a, 1.0, t)),
         bent(&a, 1.0, &truth),
     );
-    for memory in [5, 6, 100] {
+    for memory in [8, 9, 100] {
         let report = Corrected::without_model(&simulator, &data, &EUCLIDEAN)
             .options(unit(3))
             .regression(Regression {

@@ -9,7 +9,7 @@ use pullback::descent::Control;
 use pullback::direction::{Adam, Gradient, Kfac, Momentum};
 use pullback::loss::L2Misfit;
 use pullback::models::{Activation, Labelled, Network};
-use pullback::step::{Armijo, Decaying, Fixed, TrustRatio};
+use pullback::step::{Annealed, Armijo, Decaying, Fixed, TrustRatio};
 use pullback::stochastic::{
     Ending, Epoch, Experiments, Items, Measured, MiniBatch, Report, Saved, Stochastic,
 };
@@ -64,14 +64,17 @@ fn every_memory_of_directions_and_rules() {
         steps: 3.0,
         power: 1.0,
     };
-    let rules: [&dyn StepRule; 4] = [
+    let rules: [&dyn StepRule; 5] = [
         &decaying,
         &Fixed { scale: 0.05 },
         &TrustRatio::default(),
         &Armijo::growing(0.1, 3.0),
+        &Annealed::default(),
     ];
     for direction in directions {
-        for rule in rules {
+        let needed = direction.needs_schedule();
+        let fits = |rule: &&dyn StepRule| !needed || rule.begin().is_scheduled();
+        for rule in rules.into_iter().filter(fits) {
             let name = format!("{} with {}", direction.name(), rule.name());
             let descent = Stochastic::new(&items, 17).direction(direction).step(rule);
             let descent = descent.epochs(5).seed(4).average(3).evaluate();
@@ -93,7 +96,11 @@ fn every_memory_of_directions_and_rules() {
 fn least_squares_on_batches_of_observations() {
     let (formula, data, noise) = parabola(40, true);
     let items = Measured::new(&formula, data, &noise).unwrap();
-    let rules: [&dyn StepRule; 2] = [&Decaying::default(), &TrustRatio::default()];
+    let rules: [&dyn StepRule; 3] = [
+        &Decaying::default(),
+        &TrustRatio::default(),
+        &Annealed::default(),
+    ];
     for rule in rules {
         let descent = Stochastic::new(&items, 7).step(rule).epochs(5).average(2);
         check(rule.name(), &descent, &[0.0; 3]);
