@@ -9,7 +9,7 @@ import numpy as np
 from . import _arguments, _clouds, _labels, _pullback
 from ._pullback import Loss
 
-__all__ = ["as_loss", "with_mass_of_state"]
+__all__ = ["as_loss", "check_pairs", "with_mass_of_state"]
 
 #: Losses of whole densities.
 DIVERGENCES = ("kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared")
@@ -31,11 +31,6 @@ def as_loss(model: Any, data: Any, **given: Any) -> Loss:
         return _clouds.loss(model, data, word, given)
     if word.name == "softmax":
         return _labels.loss(model, data, word, given)
-    if given["observe"] is None and getattr(model, "unpaired", False):
-        raise ValueError(
-            f"loss='{word.name}' pairs every point of the model with a datum by its place, but points belong to none: give a loss between "
-            "clouds, such as loss='sliced_transport' or 'energy_distance'; or observe, for observations of the whole cloud such as its mean"
-        )
     values, observe = _arguments.array("data", _arguments.present(data)), given["observe"]
     if observe is not None and not hasattr(observe, "shape"):
         observe = _arguments.array("observe", observe)
@@ -61,6 +56,17 @@ def as_loss(model: Any, data: Any, **given: Any) -> Loss:
         "f_scale": given.get("f_scale"),
     }
     return _pullback.loss(word, values, chosen)
+
+
+def check_pairs(model: Any, data: Any, loss: Any, observe: Any) -> None:
+    """Checks that points which belong to no datum are not paired with data by their places."""
+    word = _arguments.word("loss", loss) or _arguments.Word("l2")
+    if not getattr(model, "unpaired", False) or isinstance(data, Loss) or observe is not None or word.name in _clouds.LOSSES:
+        return
+    raise ValueError(
+        f"loss='{word.name}' pairs every point of the model with a datum by its place, but points belong to none: give a loss between "
+        "clouds, such as loss='sliced_transport' or 'energy_distance'; or observe, for observations of the whole cloud such as its mean"
+    )
 
 
 def with_mass_of_state(model: Any, data: Any, theta0: np.ndarray, loss: Any) -> None:

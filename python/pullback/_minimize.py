@@ -8,7 +8,7 @@ from typing import Any, Callable, NamedTuple, Optional, Sequence
 import numpy as np
 
 from . import _arguments, _page, _posterior, _pullback, _result
-from ._loss import as_loss, with_mass_of_state
+from ._loss import as_loss, check_pairs, with_mass_of_state
 from ._model import Explicit, as_model
 from ._pullback import Loss, ModelError
 from ._threads import threads
@@ -263,6 +263,7 @@ def prepared(model: Any, data: Any, theta0: Any, asked: bool = False, **given: A
     options = {**OPTIONS, **given}
     theta0 = _arguments.parameters("theta0", theta0)
     inner = as_model(model, theta0)
+    check_pairs(model, data, options["loss"], options["observe"])
     compared = as_loss(inner, data, loss=options["loss"], sigma=options["sigma"], observe=options["observe"])
     if not isinstance(data, Loss):
         with_mass_of_state(inner, data, theta0, options["loss"])

@@ -212,7 +212,7 @@ def test_starts_may_be_numbers_names_and_functions():
             start=start,
             parameters=["p", "q"],
             step=1.0,
-            paths=3,
+            paths=4,
             **options,
         )
         return found.predict([2.0, 5.0])[0, 0].tolist()
@@ -319,7 +319,7 @@ def test_mistakes_of_snapshots_are_named():
 @pytest.mark.parametrize(
     "options, kind, text",
     [
-        ({"draws": 0}, ValueError, "give more draws"),
+        ({"draws": 0}, ValueError, "give at least twice"),
         ({"draws": 2}, ValueError, "whitened=False"),
         ({"draws": 7, "antithetic": True}, ValueError, "even number"),
         ({"draws": 2.5}, TypeError, "whole number"),
@@ -350,7 +350,7 @@ def test_mistakes_of_maps_are_named(options, kind, text):
         ({"times": [np.nan]}, ValueError, "time of observation"),
         ({"step": 0.0}, ValueError, "step of a stochastic differential equation"),
         ({"step": 1e-12}, ValueError, "longer step"),
-        ({"paths": 1}, ValueError, "give more draws"),
+        ({"paths": 1}, ValueError, "give at least twice"),
         ({"scheme": "heun"}, ValueError, "scheme: no 'heun'; choose euler_maruyama or milstein"),
         ({"noise": lambda t, x, p: [1.0, 2.0, 3.0]}, ValueError, "one number for each of 2 components"),
         ({"noise": lambda t, x, p: [[1.0], [2.0], [3.0]]}, ValueError, "one number for each of 2 components"),
@@ -390,3 +390,14 @@ def test_milstein_refuses_noises_that_do_not_commute_in_words_of_python():
     )
     with pytest.raises((ValueError, pb.ModelError), match='take scheme="euler_maruyama"'):
         model.predict([1.0])
+
+
+def test_points_are_not_paired_with_data_by_their_places():
+    model = pb.PushForward(lambda z, p: [p[0] + p[1] * z[0]], 400, latent=1, parameters=2)
+    data = np.random.default_rng(0).normal(3.0, 0.5, 400)
+    with pytest.raises(ValueError, match="loss='l2' pairs every point"):
+        pb.minimize(model, data, [0.0, 1.0])
+    # Observations of the whole cloud are data like others.
+    model = pb.PushForward(lambda z, p: [p[0] + 0.5 * z[0]], 400, latent=1, parameters=1)
+    found = pb.minimize(model, [3.0], [0.0], observe=np.full((1, 400), 1 / 400), sigma=0.1)
+    assert abs(found.x[0] - 3.0) < 1e-9
