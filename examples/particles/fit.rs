@@ -94,7 +94,7 @@ pub fn descend(
         ..Decaying::default()
     };
     let descent = Descent::new(problem.model.as_ref(), problem.loss.as_ref());
-    let mut descent = descent.tolerances(tolerances);
+    let mut descent = descent.tolerances(tolerances).bounds(&problem.bounds);
     if let Some(metric) = &metric {
         descent = descent.metric(metric.as_ref());
     }

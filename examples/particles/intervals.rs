@@ -51,7 +51,8 @@ fn fit(problem: &Problem, start: &[f64]) -> Result<Vec<f64>> {
         ..Tolerances::default()
     };
     let metric = metric(problem, Method::Sampled);
-    let mut descent = Descent::new(problem.model.as_ref(), problem.loss.as_ref());
+    let descent = Descent::new(problem.model.as_ref(), problem.loss.as_ref());
+    let mut descent = descent.bounds(&problem.bounds);
     if let Some(metric) = &metric {
         descent = descent.metric(metric.as_ref());
     }

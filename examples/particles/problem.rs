@@ -2,7 +2,7 @@
 
 use pullback::loss::{KernelDiscrepancy, SlicedTransport, Snapshots};
 use pullback::models::{Diffusion, Draws, Ensemble, Map as _, Paths, PushForward};
-use pullback::{Cpu, Loss, Model, Result};
+use pullback::{Bounds, Cpu, Loss, Model, Result};
 
 use crate::equations::{D, Ornstein, Wells};
 use crate::options::Options;
@@ -27,6 +27,8 @@ pub struct Problem {
     pub space: usize,
     pub truth: Vec<f64>,
     pub start: Vec<f64>,
+    /// Bounds that keep noises from vanishing, where their logarithms have no effect any more.
+    pub bounds: Bounds,
     pub model: Box<dyn Model>,
     pub data: Clouds,
     pub loss: Box<dyn Loss>,
@@ -46,6 +48,7 @@ impl Problem {
             space: self.space,
             truth: self.truth.clone(),
             start: self.start.clone(),
+            bounds: self.bounds.clone(),
             model: (self.simulate)(options, seed)?,
             loss: (self.compare)(&data)?,
             data,
@@ -109,6 +112,7 @@ pub fn ornstein(options: &Options) -> Result<Problem> {
         name: "Ornstein-Uhlenbeck",
         names: entries.chain(rest.into_iter().flatten()).collect(),
         space: D,
+        bounds: noises(start.len(), D)?,
         start,
         model: simulate(options, options.seed)?,
         loss: compare(&data)?,
@@ -118,6 +122,21 @@ pub fn ornstein(options: &Options) -> Result<Problem> {
         simulate,
         compare,
     })
+}
+
+/// Bounds of the last `count` of so many parameters, which are logarithms of noises.
+fn noises(parameters: usize, count: usize) -> Result<Bounds> {
+    let ends = |inside: f64, outside: f64| {
+        let end = |j: usize| {
+            if j + count < parameters {
+                outside
+            } else {
+                inside
+            }
+        };
+        (0..parameters).map(end).collect()
+    };
+    Bounds::new(ends(-4.0, f64::NEG_INFINITY), ends(2.0, f64::INFINITY))
 }
 
 /// Two wells, of which one is deeper.
@@ -137,6 +156,7 @@ pub fn wells(options: &Options) -> Result<Problem> {
         names: ["a", "ln b", "c", "ln s"].map(String::from).into(),
         space: 1,
         start: vec![0.5, -1.0, 0.0, 0.0],
+        bounds: noises(4, 1)?,
         model: simulate(options, options.seed)?,
         loss: compare(&data)?,
         data,

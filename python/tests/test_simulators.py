@@ -72,12 +72,23 @@ def test_three_kinds_of_errors_are_told_apart():
 
 def test_what_is_not_determined_or_held_is_named():
     blind = pb.correct(None, lambda theta, seed: decay([theta[0], theta[2]]), decay([2.0, 0.7]), [1.5, 0.4, 0.6])
-    assert blind.success and blind.x[1] == 0.4 and blind.undetermined == [1] and np.array_equal(blind.null_space, [[0.0], [1.0], [0.0]])
+    assert (
+        blind.success
+        and blind.x[1] == 0.4
+        and blind.undetermined == [1]
+        and np.array_equal(blind.null_space, [[0.0], [1.0], [0.0]])
+    )
     assert "not determined by the data" in blind.remarks[0] and blind.remarks[0] in blind.report
     constant = pb.correct(None, lambda theta, seed: np.ones(30), decay([2.0, 0.7]), [1.5, 0.6])
     assert not constant.success and np.array_equal(constant.x, [1.5, 0.6]) and constant.undetermined == [0, 1]
     held = pb.correct(None, noisy, noisy([2.0, 0.7], 5), [1.5, 0.4], bounds=[(0.0, 5.0), (0.0, 0.5)], maxiter=100)
-    assert held.success and held.held == [1] and held.x[1] == 0.5 and held.stderr[1] == 0.0 and held.distance > 2.0 * held.noise_distance
+    assert (
+        held.success
+        and held.held == [1]
+        and held.x[1] == 0.5
+        and held.stderr[1] == 0.0
+        and held.distance > 2.0 * held.noise_distance
+    )
 
 
 def test_a_deterministic_simulator_does_not_fluctuate():
@@ -142,7 +153,7 @@ def test_the_delay_measure_is_a_histogram_of_delayed_values():
         ({"displacement": 0.0}, ValueError, "give a fraction such as 0.1"),
         ({"displacement": np.nan}, ValueError, "give a fraction such as 0.1"),
         ({"displacement": "far"}, TypeError, "displacement must be a number"),
-        ({"memory": 3}, ValueError, "keep at least two more than there are parameters"),
+        ({"memory": 3}, ValueError, "keep at least two more than twice the number"),
         ({"metric": "l2", "sigma": 0.1}, ValueError, "metric has no effect beside sigma"),
         ({"sigma": -1.0}, ValueError, "must be positive"),
         ({"sigma": np.ones(3)}, ValueError, "3"),
