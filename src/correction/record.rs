@@ -14,7 +14,7 @@ use crate::coordinates::Bounds;
 use crate::error::Result;
 use crate::linalg::{minimum_norms, product};
 use crate::metric::Root;
-use crate::vector::norm;
+use crate::vector::{largest, norm};
 
 /// Smoothing above which the simulator counts as random, unless a repeated simulation was equal.
 //
@@ -253,9 +253,9 @@ impl Record {
 
     /// Returns the shares |vⱼ| of the parameters in a combination, in units of their sizes and relative to the largest.
     pub(super) fn shares(&self, v: &[f64]) -> Vec<f64> {
-        let shares: Vec<f64> = self.scaled(v).iter().map(|v| v.abs()).collect();
-        let most = shares.iter().fold(0.0_f64, |most, share| most.max(*share));
-        shares.iter().map(|share| share / most).collect()
+        let shares = self.scaled(v);
+        let most = largest(&shares);
+        shares.iter().map(|share| share.abs() / most).collect()
     }
 
     /// Returns the displacement of the first survey, relative to the sizes of the parameters.

@@ -6,6 +6,7 @@ use crate::check;
 use crate::error::Result;
 use crate::loss::Observations;
 use crate::noise::Noise;
+use crate::vector::largest;
 
 /// Independent observations of the values of a formula, one item each: the objective ½ Σ (Fᵢ(θ) − dᵢ)²/σᵢ².
 ///
@@ -56,7 +57,7 @@ impl<F: Formula> Items for Measured<'_, F> {
     fn check(&self, theta: &[f64]) -> Result<()> {
         let mut values = vec![f64::NAN; self.count()];
         self.formula.values(theta, &mut values);
-        let size = values.iter().fold(0.0_f64, |size, v| size.max(v.abs()));
+        let size = largest(&values);
         for i in [self.count() / 2, self.count() - 1] {
             let mut one = [f64::NAN];
             let known = self.formula.rows(theta, i, &mut one);

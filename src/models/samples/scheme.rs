@@ -2,6 +2,7 @@
 
 use super::diffusion::Diffusion;
 use crate::automatic::Scalar;
+use crate::vector::largest;
 
 /// Method of the steps of a stochastic differential equation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,10 +147,6 @@ pub(super) fn noncommuting<D: Diffusion>(
             (k, j, gap / size.max(f64::MIN_POSITIVE))
         })
         .find(|(.., defect)| *defect > COMMUTING)
-}
-
-fn largest(values: &[f64]) -> f64 {
-    values.iter().fold(0.0, |size, v| size.max(v.abs()))
 }
 
 /// Largest relative difference of the derivatives of two noises that commute.
