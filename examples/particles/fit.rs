@@ -11,6 +11,8 @@ use crate::problem::{Problem, TIMES};
 /// A method of descent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
+    /// The natural gradient in the metric that the loss names as its own.
+    Own,
     /// The natural gradient in the Wasserstein metric of the sample.
     Sampled,
     /// The natural gradient in the metric of labelled particles.
@@ -24,7 +26,8 @@ pub enum Method {
 }
 
 /// All methods, a row of the table each.
-pub const METHODS: [Method; 5] = [
+pub const METHODS: [Method; 6] = [
+    Method::Own,
     Method::Sampled,
     Method::Labelled,
     Method::Lbfgs,
@@ -41,6 +44,7 @@ pub const MOST: usize = 200;
 impl Method {
     pub fn label(self) -> &'static str {
         match self {
+            Self::Own => "own metric",
             Self::Sampled => "sampled W2",
             Self::Labelled => "particles",
             Self::Lbfgs => "L-BFGS",
@@ -64,11 +68,15 @@ pub struct Track {
 pub fn metric(problem: &Problem, method: Method) -> Option<Box<dyn Metric + '_>> {
     let (d, times) = (problem.space, TIMES.len());
     match method {
-        Method::Sampled if problem.kernels => {
-            let metric = SampledWasserstein::new(d).kernels(Kernels::default());
+        Method::Own => problem.loss.metric(),
+        Method::Sampled => {
+            let quadratics = SampledWasserstein::new(d);
+            let metric = match problem.kernels {
+                true => quadratics.kernels(Kernels::default()),
+                false => quadratics,
+            };
             Some(Box::new(Blocks::new(metric, times)))
         }
-        Method::Sampled => problem.loss.metric(),
         Method::Labelled => Some(Box::new(Blocks::new(Particles::new(d), times))),
         Method::Lbfgs | Method::Adam | Method::Gradient => None,
     }
@@ -99,7 +107,7 @@ pub fn descend(
         descent = descent.metric(metric.as_ref());
     }
     descent = match method {
-        Method::Sampled | Method::Labelled => descent,
+        Method::Own | Method::Sampled | Method::Labelled => descent,
         Method::Lbfgs => descent.direction(&lbfgs).step(&wolfe),
         Method::Adam => descent.direction(&adam).step(&decaying),
         Method::Gradient => descent.direction(&Gradient).step(&growing),

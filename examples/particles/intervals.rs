@@ -50,7 +50,7 @@ fn fit(problem: &Problem, start: &[f64]) -> Result<Vec<f64>> {
         iterations: STEPS,
         ..Tolerances::default()
     };
-    let metric = metric(problem, Method::Sampled);
+    let metric = metric(problem, Method::Own);
     let descent = Descent::new(problem.model.as_ref(), problem.loss.as_ref());
     let mut descent = descent.bounds(&problem.bounds);
     if let Some(metric) = &metric {

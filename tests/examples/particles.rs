@@ -4,7 +4,7 @@ use crate::program::{self, program};
 use serde_json::Value;
 
 #[test]
-fn the_metric_of_the_sample_needs_the_fewest_steps() {
+fn the_own_metrics_of_the_losses_need_few_steps() {
     let out = program::folder("particles", "quick");
     let mut command = program("particles");
     let command = command.args(["--quick", "--json", "--out"]).arg(&out);
@@ -15,8 +15,9 @@ fn the_metric_of_the_sample_needs_the_fewest_steps() {
     for study in found["studies"].as_array().unwrap() {
         let steps = |index: usize| study["methods"][index]["steps"].as_u64().unwrap();
         assert_eq!(study["methods"][0]["reached"], true, "{text}");
+        // The metric of samples may be one step faster, and takes longer for each.
         assert!(
-            steps(0) <= 8 && (1..5).all(|other| steps(0) <= steps(other)),
+            steps(0) <= 5 && (2..6).all(|other| steps(0) < steps(other)),
             "{text}"
         );
         // Few replicates estimate the errors roughly.

@@ -27,6 +27,7 @@ mod prior_without_root;
 mod samples_losses;
 mod samples_metric;
 mod samples_models;
+mod samples_sliced;
 mod second_order;
 mod second_order_models;
 mod second_order_objective;

@@ -3,12 +3,13 @@
 use faer::{Mat, MatRef};
 
 use super::pairs::Pairs;
-use super::{Compared, Kernel, Matched, Sample, check_state, own_metric};
+use super::sliced_metric::SlicedMetric;
+use super::{Compared, Kernel, Matched, Sample, check_state};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::Backend;
 use crate::loss::{Loss, Misfit, gradient_of, value_of};
-use crate::metric::Metric;
+use crate::metric::{Metric, SampledWasserstein};
 
 /// Half the squared maximum mean discrepancy between two samples (Gretton, Borgwardt, Rasch, Schölkopf and Smola 2012),
 ///
@@ -139,11 +140,17 @@ impl Loss for KernelDiscrepancy {
         gradient_of(self, rho, out);
     }
 
-    /// Returns the Wasserstein metric of the cloud times the stiffness: on a line that of all fields, and otherwise with quadratic
+    /// Returns the Wasserstein metric of the cloud times the stiffness: on a line with about √N fields, and otherwise with quadratic
     /// potentials and the field of the gradient.
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
-        let metric = own_metric(self, self.data.space);
-        Some(Box::new(Matched::new(self, metric)))
+        let gradient = |cloud: &[f64], out: &mut [f64]| self.gradient(cloud, out);
+        Some(match self.data.space {
+            1 => Box::new(Matched::new(self, SlicedMetric::on_a_line(gradient))),
+            space => {
+                let metric = SampledWasserstein::new(space).field(gradient);
+                Box::new(Matched::new(self, metric))
+            }
+        })
     }
 
     /// Returns the product with the Hessian. On a line the energy distance has none: its derivative is constant between points, and

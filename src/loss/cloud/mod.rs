@@ -6,7 +6,9 @@ mod kernel;
 mod line;
 mod matched;
 mod pairs;
+mod ridge;
 mod sliced;
+mod sliced_metric;
 mod snapshots;
 
 pub use self::discrepancy::KernelDiscrepancy;
@@ -15,11 +17,11 @@ pub use self::matched::Matched;
 pub use self::sliced::SlicedTransport;
 pub use self::snapshots::Snapshots;
 
-use super::{Loss, Misfit};
+use super::Misfit;
 use crate::check;
 use crate::error::Result;
 use crate::linalg::Backend;
-use crate::metric::{Metric, Particles, SampledWasserstein, count};
+use crate::metric::count;
 
 /// Points of a sample in ℝᵈ, one after the other.
 struct Sample {
@@ -62,17 +64,6 @@ impl Sample {
 /// Checks that a state holds the positions of particles in ℝᵈ.
 fn check_state(space: usize, rho: &[f64]) -> Result<()> {
     count(space, rho).map(drop)
-}
-
-/// Returns the Wasserstein metric of clouds for a loss: on a line that of labelled particles, and otherwise that of quadratic
-/// potentials and the gradient of the loss.
-fn own_metric<'a>(loss: &'a dyn Loss, space: usize) -> Box<dyn Metric + 'a> {
-    // On a line every field is a gradient.
-    if space == 1 {
-        return Box::new(Particles::new(1));
-    }
-    let metric = SampledWasserstein::new(space);
-    Box::new(metric.field(|cloud, out| loss.gradient(cloud, out)))
 }
 
 /// Value and covector of a loss on clouds at one state.

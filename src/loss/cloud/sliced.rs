@@ -3,7 +3,9 @@
 use rayon::prelude::*;
 
 use super::line::transport;
-use super::{Compared, Sample, check_state, own_metric};
+use super::ridge::{Placed, placed};
+use super::sliced_metric::SlicedMetric;
+use super::{Compared, Sample, check_state};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::Backend;
@@ -87,14 +89,13 @@ impl SlicedTransport {
         })
     }
 
-    /// Returns ½W₂² on a line, and its derivative by the projections of the particles.
-    fn on_line(&self, index: usize, rho: &[f64]) -> (f64, Vec<f64>) {
-        let line = &self.lines[index * self.space..][..self.space];
+    fn line(&self, index: usize) -> &[f64] {
+        &self.lines[index * self.space..][..self.space]
+    }
+
+    /// Returns ½W₂² on a line, and its derivative by the projections of the particles, which are given in ascending order.
+    fn on_line(&self, index: usize, order: &[Placed]) -> (f64, Vec<f64>) {
         let target = &self.sorted[index * self.data..][..self.data];
-        let points = rho.chunks_exact(self.space).map(|x| dot(line, x));
-        let mut order: Vec<(f64, u32)> = points.zip(0..).collect();
-        // Points at one place may be taken in any order: the plan and the value are the same. Their number fixes it.
-        order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let projected: Vec<f64> = order.iter().map(|(x, _)| *x).collect();
         let mut by_rank = vec![0.0; order.len()];
         let value = transport(&projected, target, &mut by_rank);
@@ -110,7 +111,9 @@ impl SlicedTransport {
         let d = self.space;
         let count = self.lines.len() / d;
         let lines = (0..count).into_par_iter();
-        let slices: Vec<_> = lines.map(|index| self.on_line(index, rho)).collect();
+        let slices: Vec<_> = lines
+            .map(|index| self.on_line(index, &placed(self.line(index), rho)))
+            .collect();
         let factor = d as f64 / count as f64;
         let mut covector = vec![0.0; rho.len()];
         covector
@@ -169,10 +172,14 @@ impl Loss for SlicedTransport {
         gradient_of(self, rho, out);
     }
 
-    /// Returns the Wasserstein metric of the cloud: on a line that of all fields, and otherwise with quadratic potentials and the field
-    /// of the gradient.
+    /// Returns the second variation of the loss at a match: the Wasserstein metrics of all projections.
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
-        Some(own_metric(self, self.space))
+        let derivatives = |index, _: &[f64], order: &[Placed]| self.on_line(index, order).1;
+        Some(Box::new(SlicedMetric::new(
+            self.space,
+            &self.lines,
+            derivatives,
+        )))
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {

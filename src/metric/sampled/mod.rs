@@ -34,7 +34,7 @@ type Field<'a> = Box<dyn Fn(&[f64], &mut [f64]) + Send + Sync + 'a>;
 ///
 /// A covector is projected as well, and so the minimum of a loss found with few potentials is that of its projection.
 /// [`field`](Self::field) adds the gradient of the loss, which is the field of its first variation and leaves the minimum where it
-/// is. Losses on clouds name this metric as their own.
+/// is. Kernel discrepancies in two dimensions and more name this metric as their own.
 ///
 /// With fewer potentials than parameters some combinations of the parameters have length zero. A direction by
 /// [`LeastSquares`](crate::direction::LeastSquares) takes the step of least motion of the particles, so that it stays short. Take at least twice as many

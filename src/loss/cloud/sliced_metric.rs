@@ -1,0 +1,226 @@
+//! Metric of sliced transport between clouds.
+
+use faer::{Mat, MatRef};
+use rayon::prelude::*;
+
+use super::ridge::{Placed, Ridge, placed};
+use crate::check;
+use crate::error::{Error, Result};
+use crate::linalg::{Backend, share_columns};
+use crate::metric::{Metric, Root, count};
+use crate::vector::{dot, norm};
+
+/// Metric d/L Σ_l E(E(u_l·v | u_l·x)²) of velocities v and L lines u_l in ℝᵈ: the Wasserstein metrics of all projections.
+///
+/// A velocity along a line counts as the mean velocity of the particles at one place there, which is what moves their distribution.
+/// What it has beside that, as under noise, exchanges particles.
+//
+// Conditional expectations are projections on functions of one coordinate, of which a line has about √N. Among them is the
+// derivative of the loss along the line, so that its gradient is in the range of Lᵀ.
+pub(super) struct SlicedMetric<'a> {
+    space: usize,
+    lines: &'a [f64],
+    derivatives: Derivatives<'a>,
+}
+
+/// Derivatives of a loss by the positions of particles, given in ascending order too, along the line of a number.
+type Derivatives<'a> = Box<dyn Fn(usize, &[f64], &[Placed]) -> Vec<f64> + Send + Sync + 'a>;
+
+impl<'a> SlicedMetric<'a> {
+    /// Creates the metric on unit vectors in ℝᵈ, d = `space`, one after the other.
+    pub(super) fn new(
+        space: usize,
+        lines: &'a [f64],
+        derivatives: impl Fn(usize, &[f64], &[Placed]) -> Vec<f64> + Send + Sync + 'a,
+    ) -> Self {
+        Self {
+            space,
+            lines,
+            derivatives: Box::new(derivatives),
+        }
+    }
+
+    /// Creates the metric of points on a line, where it is Wasserstein-2, for a loss with this gradient.
+    pub(super) fn on_a_line(gradient: impl Fn(&[f64], &mut [f64]) + Send + Sync + 'a) -> Self {
+        Self::new(1, &[1.0], move |_, rho, _| {
+            let mut derivatives = vec![0.0; rho.len()];
+            gradient(rho, &mut derivatives);
+            derivatives
+        })
+    }
+
+    fn prepared(&self, index: usize, rho: &[f64]) -> (Ridge, Vec<f64>) {
+        let line = &self.lines[index * self.space..][..self.space];
+        let order = placed(line, rho);
+        let derivatives = (self.derivatives)(index, rho, &order);
+        let ridge = Ridge::new(&order, &derivatives);
+        let mut gap = vec![0.0; ridge.len()];
+        ridge.coefficients(&derivatives, &mut gap);
+        (ridge, gap)
+    }
+}
+
+impl Metric for SlicedMetric<'_> {
+    fn at<'a>(&'a self, rho: &'a [f64], _: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
+        let particles = count(self.space, rho)?;
+        let lines = (0..self.lines.len() / self.space).into_par_iter();
+        let (ridges, gaps): (Vec<_>, Vec<_>) = lines.map(|index| self.prepared(index, rho)).unzip();
+        let scale = (self.space as f64 / ridges.len() as f64).sqrt();
+        // ∇f = d/L Σ_l f_l u_l with the derivatives f_l along the lines, and Lᵀy = 1/N √(d/L) Σ_l u_l (function of y_l).
+        let factor = particles as f64 * scale;
+        Ok(Box::new(SlicedRoot {
+            gradient: gaps.concat().iter().map(|y| factor * y).collect(),
+            metric: self,
+            particles,
+            ridges,
+            scale,
+        }))
+    }
+
+    fn name(&self) -> &'static str {
+        match self.space {
+            1 => "sampled W2",
+            _ => "sliced W2",
+        }
+    }
+}
+
+/// Square root L of the metric at one cloud: the coefficients of velocities along all lines, one line after the other.
+struct SlicedRoot<'a> {
+    metric: &'a SlicedMetric<'a>,
+    particles: usize,
+    ridges: Vec<Ridge>,
+    /// √(d/L).
+    scale: f64,
+    /// The y with Lᵀy = ∇f for the loss f of the metric.
+    gradient: Vec<f64>,
+}
+
+/// Largest relative distance of a covector from the range of Lᵀ that counts as rounding.
+const IN_RANGE: f64 = 1e-9;
+
+/// Largest number of iterations that look for a covector in the range of Lᵀ.
+const ITERATIONS: usize = 1000;
+
+impl SlicedRoot<'_> {
+    /// Returns every line with its functions and the first of its rows.
+    fn parts(&self) -> impl Iterator<Item = (&[f64], &Ridge, usize)> {
+        let mut first = 0;
+        let lines = self.metric.lines.chunks_exact(self.metric.space);
+        lines.zip(&self.ridges).map(move |(line, ridge)| {
+            let start = first;
+            first += ridge.len();
+            (line, ridge, start)
+        })
+    }
+
+    /// Writes L v, one line after the other.
+    fn lift_column(&self, v: &[f64], out: &mut [f64]) {
+        let mut along = vec![0.0; self.particles];
+        for (line, ridge, first) in self.parts() {
+            let out = &mut out[first..first + ridge.len()];
+            let velocities = v.chunks_exact(line.len()).map(|v| dot(line, v));
+            along.iter_mut().zip(velocities).for_each(|(a, v)| *a = v);
+            ridge.coefficients(&along, out);
+            out.iter_mut().for_each(|y| *y *= self.scale);
+        }
+    }
+
+    /// Writes Lᵀ y.
+    fn lower_column(&self, y: &[f64], out: &mut [f64]) {
+        out.fill(0.0);
+        let (d, scale) = (self.metric.space, self.scale / self.particles as f64);
+        for (line, ridge, first) in self.parts() {
+            ridge.function(&y[first..first + ridge.len()], |n, value| {
+                let target = out[n * d..][..d].iter_mut();
+                target
+                    .zip(line)
+                    .for_each(|(out, l)| *out += scale * value * l);
+            });
+        }
+    }
+
+    /// Returns the y nearest to the one of the gradient with Lᵀy = c, by conjugate gradients for least squares.
+    fn solve(&self, c: &[f64]) -> Result<Vec<f64>> {
+        let mut image = vec![0.0; c.len()];
+        self.lower_column(&self.gradient, &mut image);
+        // A multiple of the gradient, the covector that descents ask for, needs no iteration.
+        let factor = dot(c, &image) / dot(&image, &image).max(f64::MIN_POSITIVE);
+        let mut y: Vec<f64> = self.gradient.iter().map(|y| factor * y).collect();
+        let mut rest: Vec<f64> = c.iter().zip(&image).map(|(c, i)| c - factor * i).collect();
+        let size = norm(c).max(f64::MIN_POSITIVE);
+        let mut slope = vec![0.0; y.len()];
+        let (mut along, mut before) = (vec![0.0; y.len()], f64::INFINITY);
+        for _ in 0..ITERATIONS {
+            if norm(&rest) <= IN_RANGE * size {
+                return Ok(y);
+            }
+            self.lift_column(&rest, &mut slope);
+            let square = dot(&slope, &slope);
+            for (a, s) in along.iter_mut().zip(&slope) {
+                *a = s + square / before * *a;
+            }
+            before = square;
+            self.lower_column(&along, &mut image);
+            let length = square / dot(&image, &image).max(f64::MIN_POSITIVE);
+            y.iter_mut().zip(&along).for_each(|(y, a)| *y += length * a);
+            let images = rest.iter_mut().zip(&image);
+            images.for_each(|(r, i)| *r -= length * i);
+        }
+        Err(Error::NotInRange {
+            metric: self.metric.name(),
+            distance: norm(&rest) / size,
+        })
+    }
+}
+
+impl Root for SlicedRoot<'_> {
+    fn dim(&self) -> usize {
+        self.particles * self.metric.space
+    }
+
+    fn lifted_dim(&self) -> usize {
+        self.gradient.len()
+    }
+
+    fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let what = "the rows of a tangent batch given to a metric";
+        check::length(what, z.nrows(), self.dim())?;
+        let mut lifted = Mat::zeros(self.lifted_dim(), z.ncols());
+        share_columns(lifted.as_mut(), |j, out| {
+            let column: Vec<f64> = z.col(j).iter().copied().collect();
+            if let Some(out) = out.try_as_col_major_mut() {
+                self.lift_column(&column, out.as_slice_mut());
+            }
+        });
+        Ok(lifted)
+    }
+
+    fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let what = "the rows of a lifted batch given to a metric";
+        check::length(what, y.nrows(), self.lifted_dim())?;
+        let mut lowered = Mat::zeros(self.dim(), y.ncols());
+        share_columns(lowered.as_mut(), |j, out| {
+            let column: Vec<f64> = y.col(j).iter().copied().collect();
+            if let Some(out) = out.try_as_col_major_mut() {
+                self.lower_column(&column, out.as_slice_mut());
+            }
+        });
+        Ok(lowered)
+    }
+
+    /// # Errors
+    /// Fails if the covector is no sum of functions along the lines.
+    fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
+        check::length("a covector given to a metric", c.len(), self.dim())?;
+        self.solve(c)
+    }
+
+    /// Returns the lengths of the motions of labelled particles.
+    fn lengths(&self, z: MatRef<'_, f64>) -> Result<Option<Vec<f64>>> {
+        let what = "the rows of a tangent batch given to a metric";
+        check::length(what, z.nrows(), self.dim())?;
+        let scale = (self.particles as f64).sqrt();
+        Ok(Some(z.col_iter().map(|v| v.norm_l2() / scale).collect()))
+    }
+}

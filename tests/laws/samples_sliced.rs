@@ -1,0 +1,110 @@
+//! The metric of sliced transport between clouds, beside closed forms and changes of the loss.
+
+use crate::support::gap;
+use crate::support::gaussians::{Gaussian, Shape};
+use pullback::loss::{Kernel, KernelDiscrepancy, SlicedTransport};
+use pullback::metric::SampledWasserstein;
+use pullback::models::{Draws, PushForward};
+use pullback::{Cpu, Descent, Loss, Metric, random, verify};
+
+/// Skewed points in ℝᵈ.
+fn scattered(space: usize, count: usize, seed: u64) -> Vec<f64> {
+    let numbers = random::normal(space * count, seed, 0);
+    numbers.iter().map(|z| z + 0.3 * z * z).collect()
+}
+
+/// Returns vᵀMv in the own metric of a loss.
+fn square(loss: &dyn Loss, cloud: &[f64], v: &[f64]) -> f64 {
+    let (metric, cpu) = (loss.metric().unwrap(), Cpu::default());
+    let root = metric.at(cloud, &cpu).unwrap();
+    let lifted = root.lift(crate::support::column(v)).unwrap();
+    lifted.norm_l2().powi(2)
+}
+
+#[test]
+fn it_passes_the_checks_of_metrics() {
+    for (space, count) in [(1, 60), (2, 40), (3, 50), (5, 7), (3, 1)] {
+        let cloud = scattered(space, count, 1);
+        let loss = SlicedTransport::new(space, scattered(space, 30, 2)).unwrap();
+        let checks = verify::metric(loss.metric().unwrap().as_ref(), &cloud, 1).unwrap();
+        assert!(checks.passed(), "{space}, {count}: {checks}");
+    }
+    // Points at one place, and the data themselves, whose loss has no gradient.
+    let cloud = [vec![0.5; 40], scattered(2, 20, 3)].concat();
+    for data in [scattered(2, 30, 2), cloud.clone()] {
+        let loss = SlicedTransport::new(2, data).unwrap();
+        let checks = verify::metric(loss.metric().unwrap().as_ref(), &cloud, 1).unwrap();
+        assert!(checks.passed(), "{checks}");
+    }
+    let loss = KernelDiscrepancy::new(1, scattered(1, 30, 2), Kernel::Energy).unwrap();
+    let metric = loss.metric().unwrap();
+    let checks = verify::metric(metric.as_ref(), &scattered(1, 50, 1), 1).unwrap();
+    assert!(checks.passed() && metric.name() == "sampled W2", "{checks}");
+}
+
+/// For x ~ N(0, I) and v = S x the mean of u·v at a place of u·x is (u·Su)(u·x), and d E(u·Su)² = (2|S|² + (tr S)²)/(d + 2).
+#[test]
+fn it_is_the_mean_over_lines_of_the_metrics_of_projections() {
+    let (d, count) = (3, 8000);
+    let normal = Draws::normal(count, d, 1).unwrap();
+    let cloud: Vec<f64> = (0..count).flat_map(|n| normal.of(n).to_vec()).collect();
+    let loss = SlicedTransport::on_lines(d, random::normal(3 * 500, 2, 0), 3000, 3).unwrap();
+    let moved = |s: [[f64; 3]; 3]| -> Vec<f64> {
+        let points = cloud.chunks_exact(d);
+        let images = points.flat_map(|x| s.map(|row| (0..d).map(|j| row[j] * x[j]).sum()));
+        images.collect()
+    };
+    for (s, expected) in [
+        ([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], 3.0),
+        ([[1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 0.0]], 0.8),
+        ([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]], 0.8),
+        ([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 0.0]], 0.0),
+    ] {
+        let found = square(&loss, &cloud, &moved(s));
+        assert!((found - expected).abs() < 0.05, "{s:?}: {found}");
+    }
+    let shift: Vec<f64> = (0..count).flat_map(|_| [1.0, 2.0, -2.0]).collect();
+    assert!((square(&loss, &cloud, &shift) - 9.0).abs() < 1e-10);
+}
+
+/// Independent noise h z widens N(0, 1) to the deviation √(1 + h²), at a distance of h²/2: it moves the distribution to second order
+/// only, and particles to first.
+#[test]
+fn noise_of_the_velocities_does_not_count() {
+    for space in [1, 3] {
+        let count = 6000;
+        let [cloud, noise] = [1, 2].map(|seed| random::normal(space * count, seed, 0));
+        let loss = SlicedTransport::new(space, cloud.clone()).unwrap();
+        let h = 0.3;
+        let noisy: Vec<f64> = cloud.iter().zip(&noise).map(|(x, z)| x + h * z).collect();
+        let change = loss.value(&noisy) / (0.5 * h * h * space as f64);
+        let found = square(&loss, &cloud, &noise) / space as f64;
+        let bound = 2.0 / (count as f64).sqrt();
+        assert!(change < 0.03 && found < bound, "{change:e} {found:e}");
+        let labelled = noise.iter().map(|z| z * z).sum::<f64>() / (space * count) as f64;
+        assert!(labelled > 0.9);
+    }
+}
+
+/// A step with the second variation of the loss leaves a fraction of the way. Wasserstein-2 weighs shapes (d + 2)/2 times too much.
+#[test]
+fn its_steps_are_those_of_newton() {
+    let family = Gaussian {
+        d: 5,
+        shape: Shape::Triangular,
+    };
+    let model = PushForward::new(family, Draws::normal(2000, 5, 1).unwrap()).unwrap();
+    let truth = family.theta(3);
+    let off = random::uniform(truth.len(), (-0.05, 0.05), 4);
+    let start: Vec<f64> = truth.iter().zip(&off).map(|(t, o)| t + o).collect();
+    let loss = SlicedTransport::new(5, model.sample(&truth).unwrap()).unwrap();
+    let left = |descent: Descent<'_>| {
+        let eta = descent.propose(&start, 0.0).unwrap().eta;
+        let after: Vec<f64> = start.iter().zip(&eta).map(|(s, e)| s + e).collect();
+        gap(&after, &truth) / gap(&start, &truth)
+    };
+    let own = left(Descent::new(&model, &loss));
+    let sampled = SampledWasserstein::new(5);
+    let other = left(Descent::new(&model, &loss).metric(&sampled));
+    assert!(own < 0.2 && other > 0.4, "{own} {other}");
+}
