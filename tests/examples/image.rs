@@ -21,7 +21,7 @@ fn digits_are_fitted_in_all_ways_and_only_the_diagonal_damping_ignores_units() {
     let mut command = program("image");
     let output = command
         .args([
-            "--quick", "--steps", "11", "--hidden", "16", "--json", "--out",
+            "--quick", "--steps", "10", "--hidden", "16", "--json", "--out",
         ])
         .arg(&out)
         .output()
