@@ -9,7 +9,7 @@ use crate::Study;
 use crate::problem::TIMES;
 
 /// Points of a cloud that are drawn.
-const DRAWN: usize = 400;
+const DRAWN: usize = 200;
 
 /// Bars of a histogram.
 const BARS: usize = 40;
@@ -18,7 +18,7 @@ const BARS: usize = 40;
 const ENDS: (f64, f64) = (-3.0, 3.0);
 
 pub fn draw(studies: &[Study], out: &Path) -> Result<()> {
-    let mut page = Page::new(studies.len()).chart_size(520, 360);
+    let mut page = Page::new(studies.len()).chart_size(600, 360);
     for study in studies {
         page = page.chart(ways(study));
     }
@@ -43,7 +43,7 @@ pub fn draw(studies: &[Study], out: &Path) -> Result<()> {
 /// Draws the loss relative to the floor against the steps.
 fn ways(study: &Study) -> Chart {
     let chart = Chart::new(study.problem.name);
-    let mut chart = chart.labels("step", "loss / loss at the truth").log_y();
+    let mut chart = chart.labels("1 + step", "loss / loss at the truth").log_y();
     let mut last = 1.0_f64;
     for (track, colour) in study.tracks.iter().zip(PALETTE) {
         let points = track.points.iter();
@@ -55,7 +55,7 @@ fn ways(study: &Study) -> Chart {
     }
     let floor = [[1.0, 1.0], [last, 1.0]];
     let chart = chart.line("", &floor, Stroke::dashed(Colour::GREY)).log_x();
-    chart.legend(Corner::UpperRight)
+    chart.legend(Corner::Outside)
 }
 
 /// Draws the first two coordinates.
@@ -93,5 +93,5 @@ fn histograms(title: &str, data: &[f64], model: &[f64]) -> Chart {
         .labels("x", "density")
         .bars("data", &edges, &density(data), PALETTE[0])
         .line("fit", &line, Stroke::solid(PALETTE[1]))
-        .legend(Corner::UpperRight)
+        .legend(Corner::UpperLeft)
 }

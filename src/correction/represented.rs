@@ -53,6 +53,10 @@ impl Root for Represented<'_> {
         self.root.local_form()
     }
 
+    fn lengths(&self, z: MatRef<'_, f64>) -> Result<Option<Vec<f64>>> {
+        self.root.lengths(z)
+    }
+
     fn size(&self) -> Option<f64> {
         self.root.size()
     }

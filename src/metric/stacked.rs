@@ -111,23 +111,18 @@ impl<'a> StackedRoot<'a> {
         self.parts.iter().map(|p| p.root.lifted_dim()).collect()
     }
 
-    /// Returns y = [√wᵢ dualᵢ(uᵢ)] for the covectors uᵢ of the parts, or None if one is unknown or Σ wᵢuᵢ ≠ c.
-    ///
-    /// Also returns None if a part does not have the projection of the sum.
+    /// Returns y = [√wᵢ dualᵢ(uᵢ)] for the covectors uᵢ of the parts, or None if one is unknown or Lᵀy ≠ c.
     fn dual_by_parts(&self, c: &[f64]) -> Option<Vec<f64>> {
-        if !self.parts.iter().all(|part| self.projects_as_sum(part)) {
-            return None;
-        }
-        // Lᵀy = Σ √wᵢ Lᵢᵀ √wᵢ dualᵢ(uᵢ) = Σ wᵢ uᵢ = c.
+        // Lᵀy = Σ √wᵢ Lᵢᵀ √wᵢ dualᵢ(uᵢ) = Σ wᵢ Πᵢᵀuᵢ.
         let mut sum = vec![0.0; c.len()];
         let mut y = Vec::new();
         for part in &self.parts {
-            let u = part.covector.as_ref()?;
-            y.extend(part.root.dual(u).ok()?.iter().map(|y| part.weight * y));
+            let mut u = part.covector.clone()?;
+            y.extend(part.root.dual(&u).ok()?.iter().map(|y| part.weight * y));
+            part.root.project(&mut u);
             let square = part.weight * part.weight;
             sum.iter_mut().zip(u).for_each(|(s, u)| *s += square * u);
         }
-        self.project(&mut sum);
         close(&sum, c).then_some(y)
     }
 
@@ -212,6 +207,26 @@ impl Root for StackedRoot<'_> {
         let size = |p: &Part<'_>| p.root.size().map(|size| (p.weight * size).powi(2));
         let squares: Option<Vec<f64>> = self.parts.iter().map(size).collect();
         squares.map(|squares| squares.iter().sum::<f64>().sqrt())
+    }
+
+    fn lengths(&self, z: MatRef<'_, f64>) -> Result<Option<Vec<f64>>> {
+        let lengths = self.parts.iter().map(|p| p.root.lengths(z));
+        let lengths: Vec<_> = lengths.collect::<Result<_>>()?;
+        if lengths.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let mut squares = vec![0.0; z.ncols()];
+        for (part, lengths) in self.parts.iter().zip(lengths) {
+            let lengths = match lengths {
+                Some(lengths) => lengths,
+                None => (part.root.lift(z)?.col_iter())
+                    .map(|y| y.norm_l2())
+                    .collect(),
+            };
+            let sums = squares.iter_mut().zip(lengths);
+            sums.for_each(|(sum, length)| *sum += (part.weight * length).powi(2));
+        }
+        Ok(Some(squares.iter().map(|s: &f64| s.sqrt()).collect()))
     }
 
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {

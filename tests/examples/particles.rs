@@ -15,9 +15,11 @@ fn the_own_metrics_of_the_losses_need_few_steps() {
     for study in found["studies"].as_array().unwrap() {
         let steps = |index: usize| study["methods"][index]["steps"].as_u64().unwrap();
         assert_eq!(study["methods"][0]["reached"], true, "{text}");
-        // The metric of samples may be one step faster, and takes longer for each.
+        // With many kernels the metric of samples may be as good, and takes longer for a step.
         assert!(
-            steps(0) <= 5 && (2..6).all(|other| steps(0) < steps(other)),
+            steps(0) <= 5
+                && steps(0) <= steps(1) + 1
+                && (2..6).all(|other| steps(0) < steps(other)),
             "{text}"
         );
         // Few replicates estimate the errors roughly.

@@ -2,7 +2,7 @@
 
 use crate::support::gap;
 use crate::support::gaussians::{Gaussian, Shape};
-use pullback::loss::{Kernel, KernelDiscrepancy, SlicedTransport};
+use pullback::loss::{Kernel, KernelDiscrepancy, SlicedTransport, Sum};
 use pullback::metric::SampledWasserstein;
 use pullback::models::{Draws, PushForward};
 use pullback::{Cpu, Descent, Loss, Metric, random, verify};
@@ -23,7 +23,7 @@ fn square(loss: &dyn Loss, cloud: &[f64], v: &[f64]) -> f64 {
 
 #[test]
 fn it_passes_the_checks_of_metrics() {
-    for (space, count) in [(1, 60), (2, 40), (3, 50), (5, 7), (3, 1)] {
+    for (space, count) in [(1, 60), (2, 400), (3, 50), (5, 7), (3, 3), (1, 2), (3, 1)] {
         let cloud = scattered(space, count, 1);
         let loss = SlicedTransport::new(space, scattered(space, 30, 2)).unwrap();
         let checks = verify::metric(loss.metric().unwrap().as_ref(), &cloud, 1).unwrap();
@@ -31,18 +31,69 @@ fn it_passes_the_checks_of_metrics() {
     }
     // Points at one place, and the data themselves, whose loss has no gradient.
     let cloud = [vec![0.5; 40], scattered(2, 20, 3)].concat();
-    for data in [scattered(2, 30, 2), cloud.clone()] {
-        let loss = SlicedTransport::new(2, data).unwrap();
-        let checks = verify::metric(loss.metric().unwrap().as_ref(), &cloud, 1).unwrap();
+    let data = scattered(2, 30, 2);
+    for (cloud, data) in [(&cloud, &data), (&cloud, &cloud), (&vec![0.5; 40], &data)] {
+        let loss = SlicedTransport::new(2, data.clone()).unwrap();
+        let checks = verify::metric(loss.metric().unwrap().as_ref(), cloud, 1).unwrap();
         assert!(checks.passed(), "{checks}");
     }
     let loss = KernelDiscrepancy::new(1, scattered(1, 30, 2), Kernel::Energy).unwrap();
     let metric = loss.metric().unwrap();
     let checks = verify::metric(metric.as_ref(), &scattered(1, 50, 1), 1).unwrap();
-    assert!(checks.passed() && metric.name() == "sampled W2", "{checks}");
+    assert!(
+        checks.passed() && metric.name() == "W2 on a line",
+        "{checks}"
+    );
 }
 
-/// For x ~ N(0, I) and v = S x the mean of u·v at a place of u·x is (u·Su)(u·x), and d E(u·Su)² = (2|S|² + (tr S)²)/(d + 2).
+/// The rows of the lines alone represent the gradient, so that the motion of single particles has no part in a step along it.
+#[test]
+fn the_gradient_of_the_loss_is_represented_by_the_lines() {
+    let far = |points: Vec<f64>| -> Vec<f64> { points.iter().map(|x| 1e6 + x).collect() };
+    for (space, cloud, data) in [
+        (2, scattered(2, 300, 1), scattered(2, 70, 2)),
+        (1, scattered(1, 300, 1), scattered(1, 300, 2)),
+        (3, far(scattered(3, 50, 1)), far(scattered(3, 30, 2))),
+        (2, scattered(2, 20, 1).repeat(3), scattered(2, 30, 2)),
+        (3, scattered(3, 2, 1), scattered(3, 5, 2)),
+    ] {
+        let loss = SlicedTransport::new(space, data).unwrap();
+        let mut gradient = vec![0.0; cloud.len()];
+        loss.gradient(&cloud, &mut gradient);
+        let (metric, cpu) = (loss.metric().unwrap(), Cpu::default());
+        let root = metric.at(&cloud, &cpu).unwrap();
+        let y = root.dual(&gradient).unwrap();
+        let lowered = root.lower(crate::support::column(&y)).unwrap();
+        assert!(gap(lowered.col_as_slice(0), &gradient) < 1e-12, "{space}");
+        let (lines, own) = y.split_at(y.len() - cloud.len());
+        let size = |y: &[f64]| y.iter().map(|y| y * y).sum::<f64>();
+        assert!(size(own) < 1e-12 * size(lines), "{space}");
+    }
+}
+
+/// A sum with another loss takes its metric from the parts, also where one of them projects covectors and the other does not.
+#[test]
+fn sums_with_kernel_discrepancies_take_steps() {
+    let model = PushForward::new(
+        Gaussian {
+            d: 2,
+            shape: Shape::Triangular,
+        },
+        Draws::normal(500, 2, 1).unwrap(),
+    )
+    .unwrap();
+    let data = random::normal(600, 2, 0);
+    let sliced = SlicedTransport::new(2, data.clone()).unwrap();
+    let energy = KernelDiscrepancy::energy(2, data).unwrap();
+    let sum = Sum::default().add(0.7, sliced).unwrap();
+    let sum = sum.add(2.0, energy).unwrap();
+    let report = Descent::new(&model, &sum).run(&[0.5, 0.3, 1.5, 0.2, 0.8], |_| ());
+    let report = report.unwrap();
+    assert!(report.converged() && report.loss < 0.02, "{report}");
+}
+
+/// For x ~ N(0, I) and v = S x the mean of u·v at a place of u·x is (u·Su)(u·x), and d E(u·Su)² = (2|S|² + (tr S)²)/(d + 2) with
+/// the symmetric part of S.
 #[test]
 fn it_is_the_mean_over_lines_of_the_metrics_of_projections() {
     let (d, count) = (3, 8000);
@@ -64,7 +115,9 @@ fn it_is_the_mean_over_lines_of_the_metrics_of_projections() {
         assert!((found - expected).abs() < 0.05, "{s:?}: {found}");
     }
     let shift: Vec<f64> = (0..count).flat_map(|_| [1.0, 2.0, -2.0]).collect();
-    assert!((square(&loss, &cloud, &shift) - 9.0).abs() < 1e-10);
+    // All lines agree, and v/N adds its part.
+    let expected = 9.0 * (1.0 + 1.0 / count as f64);
+    assert!((square(&loss, &cloud, &shift) - expected).abs() < 1e-10);
 }
 
 /// Independent noise h z widens N(0, 1) to the deviation √(1 + h²), at a distance of h²/2: it moves the distribution to second order
@@ -86,7 +139,8 @@ fn noise_of_the_velocities_does_not_count() {
     }
 }
 
-/// A step with the second variation of the loss leaves a fraction of the way. Wasserstein-2 weighs shapes (d + 2)/2 times too much.
+/// A step with the second variation of the loss leaves a fraction of the way. Wasserstein-2 weighs changes of shape that keep the size
+/// (d + 2)/2 times too much.
 #[test]
 fn its_steps_are_those_of_newton() {
     let family = Gaussian {

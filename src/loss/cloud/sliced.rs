@@ -19,7 +19,7 @@ use crate::vector::dot;
 ///
 /// The state holds the positions of N particles in ℝᵈ one after the other. The M data are points that belong to no particle, and
 /// N and M may differ. On a line W₂² pairs equal quantiles, and so a value takes two sorts a line. The factor d makes a translation
-/// cost ½|shift|², as in ½W₂²; other changes cost less. In one dimension the loss is ½W₂² itself.
+/// cost ½|shift|², as in ½W₂²; no other change costs more. In one dimension the loss is ½W₂² itself.
 ///
 /// The lines are drawn once, in orthogonal frames of d, so that the loss is a fixed function of the state. It is continuous and has
 /// a gradient wherever no two projections coincide.

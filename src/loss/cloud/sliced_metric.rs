@@ -5,18 +5,19 @@ use rayon::prelude::*;
 
 use super::ridge::{Placed, Ridge, placed};
 use crate::check;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::linalg::{Backend, share_columns};
 use crate::metric::{Metric, Root, count};
-use crate::vector::{dot, norm};
+use crate::vector::dot;
 
-/// Metric d/L Σ_l E(E(u_l·v | u_l·x)²) of velocities v and L lines u_l in ℝᵈ: the Wasserstein metrics of all projections.
+/// Metric d/L Σ_l E(E(u_l·v | u_l·x)²) + E(|v|²)/N of velocities v and L lines u_l in ℝᵈ.
 ///
-/// A velocity along a line counts as the mean velocity of the particles at one place there, which is what moves their distribution.
-/// What it has beside that, as under noise, exchanges particles.
+/// The sum over the lines has the Wasserstein metrics of all projections: a velocity along a line counts as the mean velocity of the
+/// particles at one place there, which is what moves their distribution. What it has beside that, as under noise, exchanges
+/// particles. It counts as little as one particle among N, so that no motion has length zero.
 //
 // Conditional expectations are projections on functions of one coordinate, of which a line has about √N. Among them is the
-// derivative of the loss along the line, so that its gradient is in the range of Lᵀ.
+// derivative of the loss along the line, so that the gradient of the loss is Lᵀy with a y that has rows of lines only.
 pub(super) struct SlicedMetric<'a> {
     space: usize,
     lines: &'a [f64],
@@ -68,39 +69,41 @@ impl Metric for SlicedMetric<'_> {
         let scale = (self.space as f64 / ridges.len() as f64).sqrt();
         // ∇f = d/L Σ_l f_l u_l with the derivatives f_l along the lines, and Lᵀy = 1/N √(d/L) Σ_l u_l (function of y_l).
         let factor = particles as f64 * scale;
-        Ok(Box::new(SlicedRoot {
-            gradient: gaps.concat().iter().map(|y| factor * y).collect(),
+        let mut root = SlicedRoot {
+            gap: gaps.concat().iter().map(|y| factor * y).collect(),
+            gradient: vec![0.0; rho.len()],
             metric: self,
             particles,
             ridges,
             scale,
-        }))
+        };
+        let mut gradient = vec![0.0; rho.len()];
+        root.spread(&root.gap, &mut gradient);
+        root.gradient = gradient;
+        Ok(Box::new(root))
     }
 
     fn name(&self) -> &'static str {
         match self.space {
-            1 => "sampled W2",
+            1 => "W2 on a line",
             _ => "sliced W2",
         }
     }
 }
 
-/// Square root L of the metric at one cloud: the coefficients of velocities along all lines, one line after the other.
+/// Square root L of the metric at one cloud: the coefficients of velocities along all lines, one line after the other, and then
+/// v/N.
 struct SlicedRoot<'a> {
     metric: &'a SlicedMetric<'a>,
     particles: usize,
     ridges: Vec<Ridge>,
     /// √(d/L).
     scale: f64,
-    /// The y with Lᵀy = ∇f for the loss f of the metric.
+    /// The y with Lᵀy = ∇f for the loss f of the metric, without the rows v/N, where it is zero.
+    gap: Vec<f64>,
+    /// ∇f by this y.
     gradient: Vec<f64>,
 }
-
-/// Largest relative distance of a covector from the range of Lᵀ that counts as rounding.
-const IN_RANGE: f64 = 1e-9;
-
-/// Largest number of iterations that look for a covector in the range of Lᵀ.
-const ITERATIONS: usize = 1000;
 
 impl SlicedRoot<'_> {
     /// Returns every line with its functions and the first of its rows.
@@ -114,8 +117,24 @@ impl SlicedRoot<'_> {
         })
     }
 
-    /// Writes L v, one line after the other.
+    /// Writes L v.
     fn lift_column(&self, v: &[f64], out: &mut [f64]) {
+        let (on_lines, own) = out.split_at_mut(self.gap.len());
+        self.collect(v, on_lines);
+        let share = (self.particles as f64).recip();
+        own.iter_mut().zip(v).for_each(|(y, v)| *y = share * v);
+    }
+
+    /// Writes Lᵀ y.
+    fn lower_column(&self, y: &[f64], out: &mut [f64]) {
+        let (on_lines, own) = y.split_at(self.gap.len());
+        self.spread(on_lines, out);
+        let share = (self.particles as f64).recip();
+        out.iter_mut().zip(own).for_each(|(c, y)| *c += share * y);
+    }
+
+    /// Writes the coefficients of velocities along all lines.
+    fn collect(&self, v: &[f64], out: &mut [f64]) {
         let mut along = vec![0.0; self.particles];
         for (line, ridge, first) in self.parts() {
             let out = &mut out[first..first + ridge.len()];
@@ -126,8 +145,8 @@ impl SlicedRoot<'_> {
         }
     }
 
-    /// Writes Lᵀ y.
-    fn lower_column(&self, y: &[f64], out: &mut [f64]) {
+    /// Writes the covector of coefficients along all lines.
+    fn spread(&self, y: &[f64], out: &mut [f64]) {
         out.fill(0.0);
         let (d, scale) = (self.metric.space, self.scale / self.particles as f64);
         for (line, ridge, first) in self.parts() {
@@ -139,39 +158,6 @@ impl SlicedRoot<'_> {
             });
         }
     }
-
-    /// Returns the y nearest to the one of the gradient with Lᵀy = c, by conjugate gradients for least squares.
-    fn solve(&self, c: &[f64]) -> Result<Vec<f64>> {
-        let mut image = vec![0.0; c.len()];
-        self.lower_column(&self.gradient, &mut image);
-        // A multiple of the gradient, the covector that descents ask for, needs no iteration.
-        let factor = dot(c, &image) / dot(&image, &image).max(f64::MIN_POSITIVE);
-        let mut y: Vec<f64> = self.gradient.iter().map(|y| factor * y).collect();
-        let mut rest: Vec<f64> = c.iter().zip(&image).map(|(c, i)| c - factor * i).collect();
-        let size = norm(c).max(f64::MIN_POSITIVE);
-        let mut slope = vec![0.0; y.len()];
-        let (mut along, mut before) = (vec![0.0; y.len()], f64::INFINITY);
-        for _ in 0..ITERATIONS {
-            if norm(&rest) <= IN_RANGE * size {
-                return Ok(y);
-            }
-            self.lift_column(&rest, &mut slope);
-            let square = dot(&slope, &slope);
-            for (a, s) in along.iter_mut().zip(&slope) {
-                *a = s + square / before * *a;
-            }
-            before = square;
-            self.lower_column(&along, &mut image);
-            let length = square / dot(&image, &image).max(f64::MIN_POSITIVE);
-            y.iter_mut().zip(&along).for_each(|(y, a)| *y += length * a);
-            let images = rest.iter_mut().zip(&image);
-            images.for_each(|(r, i)| *r -= length * i);
-        }
-        Err(Error::NotInRange {
-            metric: self.metric.name(),
-            distance: norm(&rest) / size,
-        })
-    }
 }
 
 impl Root for SlicedRoot<'_> {
@@ -180,7 +166,7 @@ impl Root for SlicedRoot<'_> {
     }
 
     fn lifted_dim(&self) -> usize {
-        self.gradient.len()
+        self.gap.len() + self.dim()
     }
 
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
@@ -209,11 +195,15 @@ impl Root for SlicedRoot<'_> {
         Ok(lowered)
     }
 
-    /// # Errors
-    /// Fails if the covector is no sum of functions along the lines.
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
         check::length("a covector given to a metric", c.len(), self.dim())?;
-        self.solve(c)
+        // Descents ask for a multiple of the gradient. What a covector has beside that goes into the rows v/N.
+        let size = dot(&self.gradient, &self.gradient);
+        let factor = dot(c, &self.gradient) / size.max(f64::MIN_POSITIVE);
+        let on_lines = self.gap.iter().map(|y| factor * y);
+        let pairs = c.iter().zip(&self.gradient);
+        let own = pairs.map(|(c, g)| self.particles as f64 * (c - factor * g));
+        Ok(on_lines.chain(own).collect())
     }
 
     /// Returns the lengths of the motions of labelled particles.

@@ -14,7 +14,7 @@ use crate::model::{Model, Variation};
 /// Model of a distribution by N particles xₙ = T(zₙ; θ) of fixed draws zₙ.
 ///
 /// The state ρ holds the particles one after the other, Nd numbers. With several snapshots it holds one such cloud after the
-/// other. Losses on clouds compare it with data, and [`SampledWasserstein`](crate::metric::SampledWasserstein) is its natural metric.
+/// other. Losses on clouds, such as [`SlicedTransport`](crate::loss::SlicedTransport), compare it with data.
 /// Derivatives are exact, by automatic differentiation of the map, on all threads.
 ///
 /// ```
