@@ -6,6 +6,7 @@ use faer::Mat;
 
 use super::{Local, unit_scale};
 use crate::error::Result;
+use crate::linalg::Cpu;
 use crate::prior::{Prior, PriorTerms};
 
 /// Matrix D of a damped system (G + λD) η = −∇f.
@@ -68,7 +69,9 @@ impl Damping<'_> {
             Self::Diagonal => Weights::Diagonal(columns.map(widest).collect()),
             Self::Identity => Weights::Diagonal(scale.iter().map(|s| s * s).collect()),
             Self::Prior(prior) => {
-                let c = terms_of(prior, at)?.dense()?;
+                let mut terms = terms_of(prior, at)?;
+                terms.factorise(Cpu::shared())?;
+                let c = terms.dense()?;
                 let entry = |i: usize, j: usize| scale[i] * c[(i, j)] * scale[j];
                 Weights::Full(Mat::from_fn(c.nrows(), c.ncols(), entry))
             }

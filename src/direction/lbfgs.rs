@@ -172,7 +172,14 @@ impl Finder for QuasiNewton<'_> {
         if let Some(change) = self.history.last.follow(at) {
             self.history.add(change, self.options.memory);
         }
-        let reference = Reference(at.prior.filter(|_| self.options.by_prior));
+        let by_prior = self.options.by_prior;
+        check::option(
+            "the number of priors of L-BFGS by the prior",
+            0.0,
+            at.prior.is_some() || !by_prior,
+            "give the descent a prior, or leave `by_prior` false",
+        )?;
+        let reference = Reference(at.prior.filter(|_| by_prior));
         let pairs = self.history.of_free(at);
         // With H = G + C the Hessian is C where the data see nothing. Another factor than 1 would spoil it there.
         let size = match reference.0 {

@@ -59,6 +59,12 @@ fn options_of_directions() {
     let (below, memory) = ("from 0 to below 1", "the memory of L-BFGS");
     check(vec![
         row("no memory", "Option", memory, || lbfgs(0)),
+        row("by a prior there is not", "Option", "a prior", || {
+            along(&Lbfgs {
+                by_prior: true,
+                ..Lbfgs::default()
+            })
+        }),
         row("no memory inside", "Option", memory, || {
             along(&NonlinearCg::new(&forgetful))
         }),
@@ -206,18 +212,16 @@ fn priors_that_damp() {
             ..ConjugateGradient::default()
         })
     };
-    let length = "expected";
+    let (length, free) = ("expected", "leaves constants free");
     check(vec![
         row("rows", "Dimension", length, || squares(&short)),
         row("matrix", "Dimension", length, || information(&short)),
         row("products", "Dimension", length, || krylov(&short)),
-        row("flat rows", "NotPositiveDefinite", "damps", || {
-            squares(&flat)
-        }),
-        row("flat products", "NotPositiveDefinite", "definite", || {
+        row("flat rows", "NotPositiveDefinite", free, || squares(&flat)),
+        row("flat products", "NotPositiveDefinite", free, || {
             krylov(&flat)
         }),
-        row("flat matrix", "NotPositiveDefinite", "add damping", || {
+        row("flat matrix", "NotPositiveDefinite", free, || {
             information(&flat)
         }),
     ]);
