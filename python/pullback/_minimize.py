@@ -123,7 +123,8 @@ def minimize(
         "least_squares"; for thousands of parameters "auto", "conjugate_gradient", "data_space", "dual" or "sketched";
         "information", "newton" or "gradient". ("conjugate_gradient", iterations), ("newton", iterations) and ("sketched", probes) limit
         the work of a step, and ("least_squares", cutoff) leaves out singular values up to this fraction of the largest, those of the
-        Jacobian with columns of unit length. Directions that
+        Jacobian with columns of unit length. Damping of "least_squares" and "information" is proportional to diag G, and to I with the
+        option {"damping": "identity"}. Directions that
         learn from the run and need gradients only: "lbfgs" or ("lbfgs", memory), "nonlinear_cg", "momentum", "nesterov" and "adam".
         "kfac" or ("kfac", damping), for a `Network`, with the options {"damping": 1e-3, "memory": 0.95, "draws": 1, "seed": 0}. The
         option "inner" of momentum and of nonlinear_cg is a direction in place of the gradient, as in

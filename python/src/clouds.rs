@@ -52,7 +52,7 @@ impl Clouds {
         Ok(Some(match word.name() {
             "sampled_wasserstein" => {
                 let kernels = kernels(word)?;
-                each(&|at| at.matched(own(space, kernels, &at.loss)))
+                each(&|at| at.matched(sampled(space, kernels, &at.loss)))
             }
             "kwng" => {
                 let kernels = kernels(word)?.unwrap_or_default();
@@ -68,7 +68,7 @@ impl Clouds {
 }
 
 /// Returns the sampled Wasserstein metric with the gradient of a loss among its fields, and with kernels if there are some.
-fn own(space: usize, kernels: Option<Kernels>, loss: &Shared) -> SampledWasserstein<'static> {
+fn sampled(space: usize, kernels: Option<Kernels>, loss: &Shared) -> SampledWasserstein<'static> {
     let loss = Arc::clone(loss);
     let metric = SampledWasserstein::new(space);
     let metric = metric.field(move |cloud, out| loss.gradient(cloud, out));

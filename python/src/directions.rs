@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use pullback::direction::{
-    Adam, Auto, Conjugacy, ConjugateGradient, DataSpace, Dual, Gradient, Information, Kfac, Lbfgs,
-    LeastSquares, Momentum, Newton, NonlinearCg, Sketched,
+    Adam, Auto, Conjugacy, ConjugateGradient, Damping, DataSpace, Dual, Gradient, Information,
+    Kfac, Lbfgs, LeastSquares, Momentum, Newton, NonlinearCg, Sketched,
 };
 use pullback::step::{Annealed, Armijo, Decaying, Fixed, Grid, StrongWolfe, TrustRatio};
 use pullback::{Direction, StepRule};
@@ -49,12 +49,19 @@ pub(crate) fn direction(word: &Word) -> PyResult<Box<dyn Direction + Send>> {
             })
         }
         "least_squares" => {
-            let [cutoff] = word.options("direction", ["cutoff"])?;
+            let (damping, rest) = damping(word)?;
+            let [cutoff] = rest.options("direction", ["cutoff"])?;
             let plain = LeastSquares::default();
             Box::new(LeastSquares {
                 cutoff: cutoff.unwrap_or(plain.cutoff),
+                damping,
                 ..plain
             })
+        }
+        "information" => {
+            let (damping, rest) = damping(word)?;
+            let [] = rest.options("direction", [])?;
+            Box::new(Information { damping })
         }
         name => match learning(word)? {
             Some(found) => found,
@@ -65,6 +72,17 @@ pub(crate) fn direction(word: &Word) -> PyResult<Box<dyn Direction + Send>> {
             }
         },
     })
+}
+
+/// Returns the matrix that damping is proportional to, and the word without it.
+fn damping(word: &Word) -> PyResult<(Damping<'static>, Word)> {
+    let (name, rest) = word.text("damping")?;
+    let damping = match name.as_deref() {
+        None | Some("diagonal") => Damping::Diagonal,
+        Some("identity") => Damping::Identity,
+        Some(other) => return Err(unknown("damping", other, "diagonal or identity")),
+    };
+    Ok((damping, rest))
 }
 
 /// Returns a direction that learns from the run.
@@ -121,7 +139,6 @@ fn simple(name: &str) -> Option<Box<dyn Direction + Send>> {
         "data_space" => Box::new(DataSpace),
         "dual" => Box::new(Dual),
         "gradient" => Box::new(Gradient),
-        "information" => Box::new(Information::default()),
         _ => return None,
     })
 }

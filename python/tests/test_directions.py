@@ -29,6 +29,8 @@ DATA = decay(TRUTH)
         (("newton", {"iterations": 3, "escape": 0}), None),
         (("sketched", {"probes": 8, "seed": 3}), "armijo"),
         ("information", None),
+        (("information", {"damping": "identity"}), None),
+        (("least_squares", {"damping": "identity", "cutoff": 1e-9}), None),
         (None, None),
         ("lbfgs", None),
         (("lbfgs", 3), "armijo"),
@@ -63,6 +65,16 @@ def test_armijo_does_not_damp_and_trust_ratios_do():
     assert np.all(found.history["damping"][1:] == 0.0)
     damped = pb.minimize(decay, DATA, [1.0, 3.0, 0.0], step=("trust_ratio", 10.0))
     assert damped.history["damping"][1] >= 10.0 and np.allclose(damped.x, found.x, atol=1e-6)
+
+
+def test_damping_by_the_identity_depends_on_units_and_by_the_diagonal_does_not():
+    def steps(damping, unit):
+        options = {"direction": ("information", {"damping": damping}), "step": ("trust_ratio", 1e-3), "maxiter": 30}
+        found = pb.minimize(lambda x: decay([x[0], x[1] / unit, x[2]]), DATA, [1.0, 3.0 * unit, 0.0], **options)
+        return found.history["theta"][:6] / [1.0, unit, 1.0]
+
+    assert np.allclose(steps("diagonal", 1e3), steps("diagonal", 1.0), rtol=1e-6)
+    assert not np.allclose(steps("identity", 1e3), steps("identity", 1.0), rtol=1e-3)
 
 
 def test_settings_name_direction_and_step(tmp_path):
@@ -182,6 +194,8 @@ def test_searches_and_corrections_take_directions_with_options():
         ({"direction": ("lbfgs", 0)}, ValueError, "remember at least one step"),
         ({"direction": ("adam", 1.0), "step": ("fixed", 0.1)}, ValueError, "β₁ of Adam"),
         ({"direction": ("adam", {"epsilon": 0.0}), "step": ("fixed", 0.1)}, ValueError, "ε of Adam"),
+        ({"direction": ("information", {"damping": "none"})}, ValueError, "damping: no 'none'; choose diagonal or identity"),
+        ({"direction": ("least_squares", {"damping": 1.0})}, ValueError, "must be a word, not 1"),
         ({"direction": ("least_squares", 1.0)}, ValueError, "cut-off of least squares"),
         ({"step": "decaying"}, ValueError, "give \\('decaying', rate\\)"),
         ({"step": ("decaying", {"rate": 0.1, "steps": 0.0})}, ValueError, "steps of a decay"),
