@@ -30,7 +30,7 @@ fn gaussian(grid: &Grid, centre: [f64; 2], deviation: f64) -> Result<Vec<f64>> {
 
 fn main() -> Result<()> {
     let cpu = Cpu::default();
-    for (cells, repeats) in [(64, 20), (128, 10), (256, 5)] {
+    for (cells, repeats) in [(48, 20), (64, 20), (128, 10), (256, 5)] {
         let grid = Grid::new(&[(-4.0, 9.0, cells), (-4.0, 9.0, cells)])?;
         let rho = gaussian(&grid, [1.0, 3.0], 0.7)?;
         let target = gaussian(&grid, [3.0, 2.0], 1.1)?;

@@ -183,8 +183,10 @@ impl Items for Clouds<'_> {
 /// exponentials, by 1 − 1/e in a step of Newton's method, which predicts ½.
 struct Levenberg;
 
-/// Factor of the length of a step after one that was too short, and the largest one.
+/// Factor by which a step is stretched after one that was too short.
 const STRETCH: f64 = 2.0;
+
+/// Largest length of a step, as a multiple of Newton's.
 const LONGEST: f64 = 4.0;
 
 struct Level {
