@@ -14,7 +14,7 @@ use crate::linalg::Backend;
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::model::adjoint::Linearisation;
-use crate::model::{Model, solve_from};
+use crate::model::{Clouds, Model, solve_from};
 use crate::prior::Prior;
 
 /// Objective and method of a descent.
@@ -97,6 +97,9 @@ impl<'a> Problem<'a> {
     /// Computes the objective at a state.
     pub(super) fn compare(&self, theta: Vec<f64>, rho: Vec<f64>) -> Result<Evaluated<'a>> {
         let setting = &self.setting;
+        let clouds = setting.model.clouds();
+        Clouds::check(clouds, setting.loss.clouds())?;
+        Clouds::check(clouds, setting.metric.and_then(Metric::clouds))?;
         setting.loss.check(&rho)?;
         let before = self.ledger.loss.batches();
         let misfit = setting.loss.at(&rho, &self.ledger.loss)?;

@@ -35,6 +35,7 @@ use faer::{Mat, MatRef};
 use crate::error::Result;
 use crate::linalg::{Backend, Cpu};
 use crate::metric::{Metric, Root};
+use crate::model::Clouds;
 
 /// Name of the data in the check of their length against the state of the model.
 const PAIRED: &str = "the number of data, one for each entry of the model's state";
@@ -108,6 +109,11 @@ pub trait Loss: Sync {
     fn scores(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
         let _ = (rho, v);
         Ok(None)
+    }
+
+    /// Returns which clouds of points the loss compares, or None if it compares something else.
+    fn clouds(&self) -> Option<Clouds> {
+        None
     }
 
     /// Checks that the loss is defined at ρ.

@@ -8,6 +8,7 @@ use super::{Loss, Misfit};
 use crate::error::Result;
 use crate::linalg::Backend;
 use crate::metric::Metric;
+use crate::model::Clouds;
 
 /// Implements the trait for a shared loss.
 impl<L: Loss + Send + ?Sized> Loss for Arc<L> {
@@ -37,6 +38,10 @@ impl<L: Loss + Send + ?Sized> Loss for Arc<L> {
 
     fn scores(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
         (**self).scores(rho, v)
+    }
+
+    fn clouds(&self) -> Option<Clouds> {
+        (**self).clouds()
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {

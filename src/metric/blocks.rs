@@ -8,6 +8,7 @@ use super::{Metric, Root, check_batch, check_covector, check_lifted};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::Backend;
+use crate::model::Clouds;
 
 /// Sum of one metric over states that stand one after the other in ρ, such as densities at several times.
 ///
@@ -55,6 +56,10 @@ impl<M: Metric> Metric for Blocks<M> {
     fn name(&self) -> &'static str {
         self.metric.name()
     }
+
+    fn clouds(&self) -> Option<Clouds> {
+        Clouds::joined((0..self.count).map(|_| self.metric.clouds()))
+    }
 }
 
 /// Sum of metrics over states of equal length that stand one after the other in ρ, one for each.
@@ -99,6 +104,10 @@ impl<M: Metric> Metric for Each<M> {
 
     fn name(&self) -> &'static str {
         self.0.first().map_or("none", |metric| metric.name())
+    }
+
+    fn clouds(&self) -> Option<Clouds> {
+        Clouds::joined(self.0.iter().map(Metric::clouds))
     }
 }
 

@@ -45,6 +45,7 @@ use faer::{Mat, MatRef, Scale};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, Batch, Operator, share_columns};
+use crate::model::Clouds;
 
 /// Riemannian metric on data space, from which [`at`](Metric::at) prepares a [`Root`] at every ρ.
 ///
@@ -58,6 +59,11 @@ pub trait Metric: Sync {
 
     /// Returns a short name for tables and messages.
     fn name(&self) -> &'static str;
+
+    /// Returns which clouds of points the metric is made for, or None if the state may hold anything.
+    fn clouds(&self) -> Option<Clouds> {
+        None
+    }
 }
 
 /// Implements the trait for a borrowed metric.
@@ -69,6 +75,10 @@ impl<M: Metric + ?Sized> Metric for &M {
     fn name(&self) -> &'static str {
         (**self).name()
     }
+
+    fn clouds(&self) -> Option<Clouds> {
+        (**self).clouds()
+    }
 }
 
 /// Implements the trait for a boxed metric.
@@ -79,6 +89,10 @@ impl<M: Metric + ?Sized> Metric for Box<M> {
 
     fn name(&self) -> &'static str {
         (**self).name()
+    }
+
+    fn clouds(&self) -> Option<Clouds> {
+        (**self).clouds()
     }
 }
 

@@ -6,6 +6,7 @@ use super::{LocalForm, Metric, Root};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, Batch};
+use crate::model::Clouds;
 
 /// Metric `factor` · M, for a loss whose Hessian is a multiple of M.
 pub struct Scaled<M> {
@@ -23,6 +24,10 @@ impl<M: Metric> Metric for Scaled<M> {
 
     fn name(&self) -> &'static str {
         self.metric.name()
+    }
+
+    fn clouds(&self) -> Option<Clouds> {
+        self.metric.clouds()
     }
 }
 

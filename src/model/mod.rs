@@ -1,6 +1,7 @@
 //! Models: states ρ(θ) defined by equations g(ρ, θ) = 0.
 
 pub mod adjoint;
+mod clouds;
 mod equations;
 mod newton;
 mod singular;
@@ -8,6 +9,7 @@ mod variation;
 
 pub use self::adjoint::Linearisation;
 use self::adjoint::{Implicit, Sensitivity};
+pub use self::clouds::Clouds;
 pub use self::equations::Equations;
 pub use self::newton::Newton;
 pub use self::singular::{Flaw, SingularJacobian};
@@ -53,6 +55,11 @@ pub trait Model: Sync {
 
     /// Returns p, the length of θ.
     fn param_dim(&self) -> usize;
+
+    /// Returns which clouds of points the state holds, or None if it holds something else.
+    fn clouds(&self) -> Option<Clouds> {
+        None
+    }
 
     /// Writes the k entries of g(ρ, θ) to `out`.
     fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]);

@@ -7,7 +7,7 @@ use crate::check;
 use crate::error::Result;
 use crate::loss::Loss;
 use crate::metric::Metric;
-use crate::model::Model;
+use crate::model::{Clouds, Model};
 
 /// Experiments with common parameters, one item each: the objective Σ fᵢ(ρᵢ(θ)) of losses fᵢ and models with the states ρᵢ.
 ///
@@ -116,6 +116,7 @@ impl Items for Experiments<'_> {
             let (model, loss) = (&experiment.model, &experiment.loss);
             let what = "the number of parameters of an experiment";
             check::length(what, model.param_dim(), self.param_dim())?;
+            Clouds::check(model.clouds(), loss.clouds())?;
             let range = start..start + model.state_dim();
             start = range.end;
             lengths.push(range.len());

@@ -6,6 +6,7 @@ mod automatic;
 mod basics;
 mod batches;
 mod black_box;
+mod clouds;
 mod contradictions;
 mod curvature;
 mod darcy;

@@ -113,7 +113,7 @@ fn steps_are_those_of_dense_updates() {
         for (c, prior) in [(None, None), (Some(&precision), Some(&prior))] {
             let lbfgs = Lbfgs {
                 memory,
-                by_prior: true,
+                by_prior: prior.is_some(),
             };
             let rule = Constant(0.6, lambda);
             let mut descent = Descent::new(&model, &loss).direction(&lbfgs).step(&rule);

@@ -6,6 +6,7 @@ use super::KernelDiscrepancy;
 use crate::error::Result;
 use crate::linalg::Backend;
 use crate::metric::{Metric, Root, scaled_root};
+use crate::model::Clouds;
 
 /// Metric of clouds, multiplied by the [stiffness](KernelDiscrepancy::stiffness) of a discrepancy.
 ///
@@ -44,5 +45,9 @@ impl<D: Deref<Target = KernelDiscrepancy> + Sync, M: Metric> Metric for Matched<
 
     fn name(&self) -> &'static str {
         self.metric.name()
+    }
+
+    fn clouds(&self) -> Option<Clouds> {
+        self.metric.clouds()
     }
 }

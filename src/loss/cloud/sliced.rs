@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::linalg::Backend;
 use crate::loss::{Loss, Misfit, gradient_of, value_of};
 use crate::metric::Metric;
+use crate::model::Clouds;
 use crate::random;
 use crate::vector::dot;
 
@@ -180,6 +181,13 @@ impl Loss for SlicedTransport {
             &self.lines,
             derivatives,
         )))
+    }
+
+    fn clouds(&self) -> Option<Clouds> {
+        Some(Clouds {
+            count: 1,
+            space: self.space,
+        })
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {

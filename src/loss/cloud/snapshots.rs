@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::linalg::{Backend, Cpu};
 use crate::loss::{Loss, Misfit, gradient_of, value_of};
 use crate::metric::{Each, Metric};
+use crate::model::Clouds;
 
 /// Sum of losses on states of equal length that stand one after the other in ρ, such as clouds at several times.
 ///
@@ -56,6 +57,10 @@ impl<L: Loss> Loss for Snapshots<L> {
     fn hessian(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
         let cpu = Cpu::shared();
         self.at(rho, cpu)?.hessian(v, cpu)
+    }
+
+    fn clouds(&self) -> Option<Clouds> {
+        Clouds::joined(self.losses.iter().map(Loss::clouds))
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {

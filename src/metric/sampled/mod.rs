@@ -12,6 +12,7 @@ use super::{Metric, Root, check_batch, check_covector, check_lifted};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, product, range_basis, share_columns};
+use crate::model::Clouds;
 use crate::vector::norm;
 
 /// Gradient field of a potential: given the positions of all particles, writes its value at each of them.
@@ -194,6 +195,13 @@ impl Metric for SampledWasserstein<'_> {
 
     fn name(&self) -> &'static str {
         "sampled W2"
+    }
+
+    fn clouds(&self) -> Option<Clouds> {
+        Some(Clouds {
+            count: 1,
+            space: self.space,
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, Operator};
 use crate::model::adjoint::{Sensitivity, explicit_jacobian};
-use crate::model::{Model, Variation};
+use crate::model::{Clouds, Model, Variation};
 
 /// Model of a distribution by N particles xₙ = T(zₙ; θ) of fixed draws zₙ.
 ///
@@ -111,6 +111,14 @@ impl<M: Map> Model for PushForward<M> {
 
     fn param_dim(&self) -> usize {
         self.cloud.map.dims().2
+    }
+
+    fn clouds(&self) -> Option<Clouds> {
+        let layout = self.cloud.layout();
+        Some(Clouds {
+            count: layout.snapshots,
+            space: layout.space,
+        })
     }
 
     fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
