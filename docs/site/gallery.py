@@ -65,6 +65,7 @@ EXAMPLES = [
     Example("multistart", "All optima of a fit"),
     Example("race", "Every optimiser, metric and loss in a race", cover="mixture"),
     Example("image", "Digits by a network, fitted in several ways"),
+    Example("relaxation", "What a decay tells of its rates", quick=False, cover="combinations"),
     Example("sketch_accuracy", "The accuracy of random probes"),
     Example("cuda", "Adjoints on a GPU", draws=False, features="cuda"),
 ]

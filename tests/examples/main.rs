@@ -17,5 +17,6 @@ mod multistart;
 mod particles;
 mod program;
 mod race;
+mod relaxation;
 mod sketch;
 mod streams;
