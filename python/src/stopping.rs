@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use pullback::faer::Mat;
-use pullback::model::Variation;
 use pullback::model::adjoint::Sensitivity;
+use pullback::model::{Clouds, Variation};
 use pullback::{Backend, Error, Model, Operator, Result};
 
 use crate::watch::Watch;
@@ -44,6 +44,10 @@ impl Model for Stopping {
 
     fn param_dim(&self) -> usize {
         self.model.param_dim()
+    }
+
+    fn clouds(&self) -> Option<Clouds> {
+        self.model.clouds()
     }
 
     fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {

@@ -99,7 +99,10 @@ impl<'a> Problem<'a> {
         let setting = &self.setting;
         let clouds = setting.model.clouds();
         Clouds::check(clouds, setting.loss.clouds())?;
-        Clouds::check(clouds, setting.metric.and_then(Metric::clouds))?;
+        let first = setting.first_metric.map(|first| first.metric);
+        for metric in [setting.metric, first].into_iter().flatten() {
+            Clouds::check(clouds, metric.clouds())?;
+        }
         setting.loss.check(&rho)?;
         let before = self.ledger.loss.batches();
         let misfit = setting.loss.at(&rho, &self.ledger.loss)?;

@@ -5,8 +5,7 @@ use std::fmt;
 use faer::Mat;
 
 use super::{Local, unit_scale};
-use crate::error::Result;
-use crate::linalg::Cpu;
+use crate::error::{Error, Result};
 use crate::prior::{Prior, PriorTerms};
 
 /// Matrix D of a damped system (G + λD) η = −∇f.
@@ -70,7 +69,11 @@ impl Damping<'_> {
             Self::Identity => Weights::Diagonal(scale.iter().map(|s| s * s).collect()),
             Self::Prior(prior) => {
                 let mut terms = terms_of(prior, at)?;
-                terms.factorise(Cpu::shared())?;
+                match terms.factorise(at.backend) {
+                    // The dense matrix will tell.
+                    Ok(()) | Err(Error::PriorLacks { .. }) => {}
+                    Err(error) => return Err(error),
+                }
                 let c = terms.dense()?;
                 let entry = |i: usize, j: usize| scale[i] * c[(i, j)] * scale[j];
                 Weights::Full(Mat::from_fn(c.nrows(), c.ncols(), entry))

@@ -52,7 +52,7 @@ use crate::vector::{dot, norm};
 pub struct Lbfgs {
     /// Largest number of steps that are remembered.
     pub memory: usize,
-    /// Whether the precision of the priors makes the initial matrix, false by default. Priors must then be positive definite, as
+    /// Whether the precision of the priors makes the initial matrix, false by default. Priors must then be there and positive definite, as
     /// [`Smoothness`](crate::prior::Smoothness) without a range is not.
     pub by_prior: bool,
 }
@@ -174,10 +174,10 @@ impl Finder for QuasiNewton<'_> {
         }
         let by_prior = self.options.by_prior;
         check::option(
-            "the number of priors of L-BFGS by the prior",
-            0.0,
+            "the option `by_prior` of L-BFGS, which begins from a prior,",
+            1.0,
             at.prior.is_some() || !by_prior,
-            "give the descent a prior, or leave `by_prior` false",
+            "there is none here: give the descent a prior, or leave the option out",
         )?;
         let reference = Reference(at.prior.filter(|_| by_prior));
         let pairs = self.history.of_free(at);

@@ -9,6 +9,7 @@ use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, Cpu};
 use crate::metric::{Metric, Root, StackedRoot};
+use crate::model::Clouds;
 
 /// Sum Σ wᵢ fᵢ of losses with positive weights. The metric of the sum is Σ wᵢ Mᵢ if every loss has a metric Mᵢ.
 ///
@@ -82,6 +83,10 @@ impl Loss for Sum<'_> {
         self.at(rho, cpu)?.scores(v, cpu)
     }
 
+    fn clouds(&self) -> Option<Clouds> {
+        self.parts.iter().find_map(|(_, loss)| loss.clouds())
+    }
+
     fn check(&self, rho: &[f64]) -> Result<()> {
         let count = self.parts.len();
         check::option(
@@ -90,7 +95,12 @@ impl Loss for Sum<'_> {
             count > 0,
             "add one",
         )?;
-        self.parts.iter().try_for_each(|(_, loss)| loss.check(rho))
+        // All parts see the same state.
+        let clouds = self.clouds();
+        self.parts.iter().try_for_each(|(_, loss)| {
+            Clouds::check(clouds, loss.clouds())?;
+            loss.check(rho)
+        })
     }
 
     fn at<'a>(&'a self, rho: &[f64], backend: &dyn Backend) -> Result<Box<dyn Misfit + 'a>> {

@@ -5,7 +5,6 @@ use super::sampled::count;
 use super::{Metric, Root};
 use crate::error::Result;
 use crate::linalg::Backend;
-use crate::model::Clouds;
 
 /// Lagrangian metric of N labelled particles, whose square of the length of velocities v is (1/N) Σ |vₙ|².
 ///
@@ -43,12 +42,5 @@ impl Metric for Particles {
 
     fn name(&self) -> &'static str {
         "particles"
-    }
-
-    fn clouds(&self) -> Option<Clouds> {
-        Some(Clouds {
-            count: 1,
-            space: self.space,
-        })
     }
 }

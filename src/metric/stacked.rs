@@ -7,6 +7,7 @@ use super::{LocalForm, Metric, Root, check_covector, check_lifted};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::{Backend, Batch};
+use crate::model::Clouds;
 use crate::random;
 use crate::vector::{dot, largest};
 
@@ -37,6 +38,7 @@ impl Metric for Stacked<'_> {
         let mut root = StackedRoot::new(rho.len());
         for (weight, metric) in &self.parts {
             check::positive("the weight of a metric in a sum", &[*weight])?;
+            Clouds::check(self.clouds(), metric.clouds())?;
             root.push(*weight, metric.at(rho, backend)?, None);
         }
         Ok(Box::new(root))
@@ -44,6 +46,10 @@ impl Metric for Stacked<'_> {
 
     fn name(&self) -> &'static str {
         "sum"
+    }
+
+    fn clouds(&self) -> Option<Clouds> {
+        self.parts.iter().find_map(|(_, metric)| metric.clouds())
     }
 }
 

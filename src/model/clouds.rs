@@ -6,7 +6,8 @@ use crate::error::Result;
 /// Clouds of points that stand one after the other in a state, such as those of particles at several times.
 ///
 /// Models of points say what their state holds ([`Model::clouds`](super::Model::clouds)), and losses and metrics what they are made for.
-/// A descent compares them, since the lengths may fit where the meaning does not.
+/// A descent compares them, since the lengths may fit where the meaning does not. To compare one cloud of all snapshots together, wrap the
+/// loss in one of your own that leaves `clouds` out.
 ///
 /// ```
 /// use pullback::loss::SlicedTransport;
@@ -25,7 +26,7 @@ pub struct Clouds {
 }
 
 impl Clouds {
-    /// Returns several clouds of one dimension as one sequence, or None if they have not.
+    /// Returns several clouds of one dimension as one sequence, or None if their dimensions differ or are not known.
     pub(crate) fn joined(parts: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
         let parts: Vec<Self> = parts.into_iter().collect::<Option<_>>()?;
         let space = parts.first()?.space;

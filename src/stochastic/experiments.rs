@@ -117,10 +117,13 @@ impl Items for Experiments<'_> {
             let what = "the number of parameters of an experiment";
             check::length(what, model.param_dim(), self.param_dim())?;
             Clouds::check(model.clouds(), loss.clouds())?;
+            let metric = experiment.metric();
+            let made_for = metric.as_ref().and_then(|metric| metric.clouds());
+            Clouds::check(model.clouds(), made_for)?;
             let range = start..start + model.state_dim();
             start = range.end;
             lengths.push(range.len());
-            metrics.extend(experiment.metric().map(|metric| (range.clone(), metric)));
+            metrics.extend(metric.map(|metric| (range.clone(), metric)));
             losses.push(LossPart {
                 loss: loss.as_ref(),
                 range: range.clone(),

@@ -59,7 +59,7 @@ fn options_of_directions() {
     let (below, memory) = ("from 0 to below 1", "the memory of L-BFGS");
     check(vec![
         row("no memory", "Option", memory, || lbfgs(0)),
-        row("by a prior there is not", "Option", "a prior", || {
+        row("by a prior there is not", "Option", "there is none", || {
             along(&Lbfgs {
                 by_prior: true,
                 ..Lbfgs::default()

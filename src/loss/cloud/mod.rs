@@ -2,6 +2,7 @@
 
 mod discrepancy;
 mod distances;
+mod energy_metric;
 mod kernel;
 mod line;
 mod matched;

@@ -37,9 +37,7 @@ impl Ridge {
         let mut places = vec![(0, 0.0); order.len()];
         let mut interval = 0;
         for &(x, n) in order {
-            while interval + 2 < nodes.len() && x >= nodes[interval + 1] {
-                interval += 1;
-            }
+            interval = interval_of(&nodes, interval, x);
             let place = match nodes.get(interval + 1) {
                 Some(end) => (x - nodes[interval]) / (end - nodes[interval]),
                 None => 0.0,
@@ -130,12 +128,21 @@ impl Ridge {
 //
 // With K intervals, conditional expectations have an error K/N of the variance of what they are to average out, as large as that of
 // the sample at K = √N, and for smooth functions a bias of the order 1/K⁴ of their square, which is smaller.
-fn nodes(order: &[Placed]) -> Vec<f64> {
+pub(super) fn nodes(order: &[Placed]) -> Vec<f64> {
     let intervals = (order.len() as f64).sqrt().ceil() as usize;
     let ranks = (0..=intervals).map(|k| k * (order.len() - 1) / intervals);
     let mut nodes: Vec<f64> = ranks.map(|rank| order[rank].0).collect();
     nodes.dedup();
     nodes
+}
+
+/// Returns the interval between nodes that contains a position, which is not before the given one.
+pub(super) fn interval_of(nodes: &[f64], from: usize, x: f64) -> usize {
+    let mut interval = from;
+    while interval + 2 < nodes.len() && x >= nodes[interval + 1] {
+        interval += 1;
+    }
+    interval
 }
 
 /// Returns the Cholesky factor of the mean products of hat functions, which is bidiagonal.

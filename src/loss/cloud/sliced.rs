@@ -173,7 +173,8 @@ impl Loss for SlicedTransport {
         gradient_of(self, rho, out);
     }
 
-    /// Returns the second variation of the loss at a match: the Wasserstein metrics of all projections.
+    /// Returns the second variation of the loss at a match: the Wasserstein metrics of all projections, and 1/N of that of labelled
+    /// particles.
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
         let derivatives = |index, _: &[f64], order: &[Placed]| self.on_line(index, order).1;
         Some(Box::new(SlicedMetric::new(

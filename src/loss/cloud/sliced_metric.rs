@@ -206,11 +206,12 @@ impl Root for SlicedRoot<'_> {
         Ok(on_lines.chain(own).collect())
     }
 
-    /// Returns the lengths of the motions of labelled particles.
+    /// Returns the lengths of the motions of labelled particles, with the part v/N.
     fn lengths(&self, z: MatRef<'_, f64>) -> Result<Option<Vec<f64>>> {
         let what = "the rows of a tangent batch given to a metric";
         check::length(what, z.nrows(), self.dim())?;
-        let scale = (self.particles as f64).sqrt();
-        Ok(Some(z.col_iter().map(|v| v.norm_l2() / scale).collect()))
+        let particles = self.particles as f64;
+        let scale = (1.0 + particles.recip()).sqrt() / particles.sqrt();
+        Ok(Some(z.col_iter().map(|v| scale * v.norm_l2()).collect()))
     }
 }
