@@ -73,8 +73,8 @@ def minimize_in_batches(
         parameters. "kfac" remembers earlier batches and is for a `Network`. "lbfgs" and "nonlinear_cg" take differences of gradients, and
         need batches of all data.
     step
-        As for `minimize`. None is that of the direction: for those with a metric "annealed", a trust region whose steps decay, so that a
-        run settles on noisy data, or "trust_ratio" if a batch holds all data. "gradient" and "adam" need a rate. Rules that judge a step
+        As for `minimize`. None is that of the direction: "annealed", a trust region whose steps decay, so that a run settles on
+        noisy data, or "trust_ratio" if a batch holds all data. "gradient" and "adam" need a rate. Rules that judge a step
         see the batch of the step alone.
     average
         Number of last epochs over whose steps parameters are averaged. With steps of constant length they wander about the minimum,

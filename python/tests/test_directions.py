@@ -77,6 +77,13 @@ def test_damping_by_the_identity_depends_on_units_and_by_the_diagonal_does_not()
     assert not np.allclose(steps("identity", 1e3), steps("identity", 1.0), rtol=1e-3)
 
 
+def test_damping_by_the_identity_copes_with_large_and_singular_information():
+    x = np.linspace(0.0, 1.0, 20)
+    direction = ("information", {"damping": "identity"})
+    found = pb.minimize(lambda p: (p[0] + p[1]) * x, 2.0 * x, [0.0, 0.3], sigma=0.01, direction=direction)
+    assert found.success and np.isclose(found.x.sum(), 2.0)
+
+
 def test_settings_name_direction_and_step(tmp_path):
     found = pb.minimize(decay, DATA, [1.5, 1.0, 0.0], direction=("conjugate_gradient", 5), step=("armijo", {"growth": 2.0}))
     assert found.settings["direction"] == "conjugate_gradient 5" and found.settings["step"] == "armijo growth=2"

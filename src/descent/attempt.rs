@@ -3,7 +3,7 @@
 use super::step_norm::StepNorm;
 use crate::check;
 use crate::direction::{Path, Proposal};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Smallest damping that changes a step by more than rounding.
 //
@@ -25,6 +25,14 @@ const FIRST_DAMPING: f64 = 1e-20;
 /// Number of bisections of log λ for the damping λ.
 const BISECTIONS: usize = 8;
 
+/// Returns whether a system could not be solved.
+fn is_singular(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NotPositiveDefinite { .. } | Error::Singular { .. }
+    )
+}
+
 /// Trial step `scale` · η for one damping.
 pub(super) struct Attempt {
     pub(super) proposal: Proposal,
@@ -42,15 +50,20 @@ impl Attempt {
         })
     }
 
-    /// Computes the first trial step from a point. If the undamped system cannot be solved and the direction
-    /// knows its column norms, computes the step with the smallest damping instead.
+    /// Computes the first trial step from a point. If the system is singular and the direction knows its column norms, computes the
+    /// step with the smallest damping with which it is not.
     pub(super) fn first(path: &mut dyn Path, (scale, damping): (f64, f64)) -> Result<Self> {
-        match Self::new(path, scale, damping) {
-            Err(_) if damping == 0.0 && !path.norms().is_empty() => {
-                Self::new(path, scale, LEAST_DAMPING)
-            }
-            attempt => attempt,
+        let mut attempt = Self::new(path, scale, damping);
+        if path.norms().is_empty() {
+            return attempt;
         }
+        // By diag G the least damping suffices. By the identity it depends on the units of G how much does.
+        let mut damping = damping.max(0.01 * LEAST_DAMPING);
+        while damping < MOST_DAMPING && attempt.as_ref().is_err_and(is_singular) {
+            damping *= 100.0;
+            attempt = Self::new(path, scale, damping);
+        }
+        attempt
     }
 
     /// Checks that a direction returned one finite number for every free parameter.

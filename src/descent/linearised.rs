@@ -113,6 +113,8 @@ impl Linearised<'_> {
         // then smaller than the errors of Zη and of Zᵀu, which are relative to their norms, and a small part of the objective.
         let solved = SOLVED * norm(&change) * norm(&self.covector);
         let slack = ROUNDINGS * rounding + solved.min(SMALL_PART * self.point.loss.abs());
+        // Products below the smallest normal number have lost their digits.
+        let slack = slack.max(f64::MIN_POSITIVE);
         let agreed = check_adjoint(forward, backward - penalty, slack);
         let longest = eta.iter().fold(1.0, |longest: f64, x| longest.max(x.abs()));
         let gap = (forward - (backward - penalty)).abs() / longest;

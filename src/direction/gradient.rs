@@ -17,6 +17,10 @@ impl Direction for Gradient {
         false
     }
 
+    fn needs_rate(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> &'static str {
         "gradient"
     }

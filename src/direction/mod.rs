@@ -185,6 +185,12 @@ pub trait Direction: Sync {
         false
     }
 
+    /// Returns whether steps along the direction have no length of their own, so that one has to be given, as that of the gradient has
+    /// none.
+    fn needs_rate(&self) -> bool {
+        false
+    }
+
     /// Returns a short name for tables and messages.
     fn name(&self) -> &'static str;
 }

@@ -51,7 +51,7 @@ use crate::step::{Annealed, Decaying, StepRule, TrustRatio};
 /// [`Descent`], and carry what they remember from batch to batch: a batch of all items makes the steps of a [`Descent`].
 ///
 /// The default direction is that of a [`Descent`]. The default step rule is [`Decaying`] for directions that keep momentum, [`TrustRatio`] for
-/// others if a batch holds all items, and otherwise [`Annealed`] for directions with a metric and [`Decaying`] for those without. A rule that judges trials sees their own batch alone, accepts what fits
+/// others if a batch holds all items, and otherwise [`Annealed`], but [`Decaying`] for the gradient. A rule that judges trials sees their own batch alone, accepts what fits
 /// its noise, and would not settle if its steps did not shrink. A natural direction needs batches of several times as many data as there
 /// are parameters, since its metric is that of the batch.
 /// [`StrongWolfe`](crate::step::StrongWolfe) searches along the objective of one batch, which pays on all items only. Stopping tests
@@ -129,7 +129,7 @@ impl<'a> Stochastic<'a> {
     }
 
     /// Sets the step rule. The default is [`Decaying`] for directions that keep momentum, [`TrustRatio`] for others if a batch holds all
-    /// items, and otherwise [`Annealed`] for directions with a metric and [`Decaying`] for those without.
+    /// items, and otherwise [`Annealed`], but [`Decaying`] for the gradient.
     #[must_use]
     pub fn step(mut self, step: &'a dyn StepRule) -> Self {
         self.step = Some(step);
@@ -141,11 +141,9 @@ impl<'a> Stochastic<'a> {
         match self.step {
             Some(step) => step,
             None if self.direction.needs_schedule() => Decaying::STANDARD,
-            None if self.size < self.items.count() && self.direction.needs_metric() => {
-                Annealed::STANDARD
-            }
-            None if self.size < self.items.count() => Decaying::STANDARD,
-            None => TrustRatio::STANDARD,
+            None if self.size == self.items.count() => TrustRatio::STANDARD,
+            None if self.direction.needs_rate() => Decaying::STANDARD,
+            None => Annealed::STANDARD,
         }
     }
 
