@@ -74,7 +74,7 @@ def minimize_in_batches(
         need batches of all data.
     step
         As for `minimize`. None is that of the direction: "annealed", a trust region whose steps decay, so that a run settles on
-        noisy data, or "trust_ratio" if a batch holds all data. "gradient" and "adam" need a rate. Rules that judge a step
+        noisy data, or "trust_ratio" if a batch holds all data. "gradient", "momentum", "nesterov" and "adam" need a rate. Rules that judge a step
         see the batch of the step alone.
     average
         Number of last epochs over whose steps parameters are averaged. With steps of constant length they wander about the minimum,

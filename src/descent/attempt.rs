@@ -25,7 +25,7 @@ const FIRST_DAMPING: f64 = 1e-20;
 /// Number of bisections of log λ for the damping λ.
 const BISECTIONS: usize = 8;
 
-/// Returns whether a system could not be solved.
+/// Returns whether a system was singular.
 fn is_singular(error: &Error) -> bool {
     matches!(
         error,
@@ -50,8 +50,8 @@ impl Attempt {
         })
     }
 
-    /// Computes the first trial step from a point. If the system is singular and the direction knows its column norms, computes the
-    /// step with the smallest damping with which it is not.
+    /// Computes the first trial step from a point. If the system is singular and the direction knows its column norms, damping is
+    /// raised until it is not.
     pub(super) fn first(path: &mut dyn Path, (scale, damping): (f64, f64)) -> Result<Self> {
         let mut attempt = Self::new(path, scale, damping);
         if path.norms().is_empty() {

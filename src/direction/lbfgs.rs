@@ -52,7 +52,7 @@ use crate::vector::{dot, norm};
 pub struct Lbfgs {
     /// Largest number of steps that are remembered.
     pub memory: usize,
-    /// Whether the precision of the priors makes the initial matrix, false by default. Priors must then be there and positive definite, as
+    /// Whether the precision of the priors makes the initial matrix, false by default. It takes a prior, and priors must be positive definite, as
     /// [`Smoothness`](crate::prior::Smoothness) without a range is not.
     pub by_prior: bool,
 }

@@ -127,6 +127,7 @@ impl<'a> Local<'a> {
 /// impl Direction for Steepest {
 ///     fn begin(&self) -> Box<dyn Finder + '_> { Box::new(self) }
 ///     fn needs_metric(&self) -> bool { false }
+///     fn needs_rate(&self) -> bool { true }
 ///     fn name(&self) -> &'static str { "steepest coordinate" }
 /// }
 /// impl Finder for &Steepest {

@@ -237,3 +237,33 @@ fn a_skewed_distribution_is_found_from_afar_by_its_energy_distance() {
         );
     }
 }
+
+/// Far from the data the density of a narrow cloud is no measure of the distance.
+#[test]
+fn narrow_clouds_find_data_that_are_far_away() {
+    let data = random::normal(30, 2, 0);
+    for (distance, width) in [(1e3, 1e-2), (1e3, 1e-8), (1e3, 0.0), (3.0, 1e-6)] {
+        let draws = Draws::normal(30, 1, 1).unwrap();
+        let far = data.iter().map(|y| y + distance).collect();
+        let loss = KernelDiscrepancy::energy(1, far).unwrap();
+        let model = PushForward::new(Affine, draws).unwrap();
+        let report = Descent::new(&model, &loss)
+            .run(&[0.0, width], |_| ())
+            .unwrap();
+        let found = report.theta[0] - distance;
+        assert!(found.abs() < 0.5, "{distance:e}, {width:e}: {report}");
+    }
+}
+
+/// x = a + b z.
+struct Affine;
+
+impl Map for Affine {
+    fn dims(&self) -> (usize, usize, usize) {
+        (1, 1, 2)
+    }
+
+    fn map<S: Scalar>(&self, z: &[f64], theta: &[S], x: &mut [S]) {
+        x[0] = theta[0] + theta[1] * z[0];
+    }
+}

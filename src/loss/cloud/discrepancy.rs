@@ -114,7 +114,7 @@ impl KernelDiscrepancy {
         let value = 0.5 * among * inner - between * outer + self.own;
         let mut rounding = f64::EPSILON * self.own.abs();
         if self.kernel == Kernel::Energy && self.data.space == 1 {
-            // Of a few points it is no rounding any more.
+            // With a few points the grain is too large to be ignored.
             rounding += grain(between, -between * outer).min(COARSEST * value.abs());
         }
         Compared {
@@ -126,7 +126,7 @@ impl KernelDiscrepancy {
 }
 
 /// Largest fraction of the energy distance that counts as rounding.
-const COARSEST: f64 = 1e-4;
+const COARSEST: f64 = 3e-4;
 
 /// Rounding that hides decreases for which the energy distance on a line is too coarse, with the weight 1/NM of a pair and the mean
 /// distance D.

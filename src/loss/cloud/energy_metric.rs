@@ -16,8 +16,12 @@ use crate::metric::{Metric, Root, count};
 /// motion counts for little, as it does in the loss.
 //
 // Between nodes at every √N-th particle, n of N of them at a distance of w, ρ is n/Nw and E(v|x) the mean velocity, so that the integral
-// is Σ 2/w (Σ v/N)².
+// is Σ 2/w (Σ v/N)². Far from the data a narrow cloud would make its own width the length of a step: 2ρ is at most `DENSEST` times s,
+// which is about 2ρ for a single peak at the match.
 pub(super) struct EnergyMetric<'a>(pub(super) &'a KernelDiscrepancy);
+
+/// Largest density 2ρ as a multiple of the stiffness.
+const DENSEST: f64 = 30.0;
 
 impl Metric for EnergyMetric<'_> {
     fn at<'a>(&'a self, rho: &'a [f64], _: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
@@ -25,19 +29,23 @@ impl Metric for EnergyMetric<'_> {
         let order = placed(&[1.0], rho);
         let nodes = nodes(&order);
         let mut intervals = vec![0; rho.len()];
-        let mut members = vec![0.0; nodes.len().saturating_sub(1)];
+        let mut members = vec![0.0; (nodes.len() - 1).max(1)];
         let mut interval = 0;
         for &(x, n) in &order {
             interval = interval_of(&nodes, interval, x);
             intervals[n as usize] = interval;
-            if let Some(members) = members.get_mut(interval) {
-                *members += 1.0;
-            }
+            members[interval] += 1.0;
         }
-        let widths = nodes.windows(2).map(|ends| ends[1] - ends[0]);
+        let stiffness = self.0.stiffness(rho)?;
+        let weights = members.iter().enumerate().map(|(k, n)| {
+            // Particles at one place have one interval, without a width.
+            let width = nodes.get(k + 1).map_or(0.0, |end| end - nodes[k]);
+            let steepest = DENSEST * stiffness * particles / n;
+            (2.0 / width).min(steepest).sqrt() / particles
+        });
         Ok(Box::new(EnergyRoot {
-            weights: widths.map(|w| (2.0 / w).sqrt() / particles).collect(),
-            own: self.0.stiffness(rho)?.sqrt() / particles,
+            weights: weights.collect(),
+            own: stiffness.sqrt() / particles,
             intervals,
             members,
         }))
@@ -50,11 +58,11 @@ impl Metric for EnergyMetric<'_> {
 
 /// Square root L of the metric at one cloud: sums of velocities in every interval, and then all velocities.
 struct EnergyRoot {
-    /// Interval of every particle. There is none if all are at one place.
+    /// Interval of every particle.
     intervals: Vec<usize>,
     /// Number of particles in every interval.
     members: Vec<f64>,
-    /// √(2/w)/N of every interval.
+    /// √(2/w)/N of every interval, or what `DENSEST` allows.
     weights: Vec<f64>,
     /// √s/N.
     own: f64,
@@ -65,9 +73,7 @@ impl EnergyRoot {
     fn sums(&self, function: impl Iterator<Item = f64>) -> Vec<f64> {
         let mut sums = vec![0.0; self.weights.len()];
         for (interval, value) in self.intervals.iter().zip(function) {
-            if let Some(sum) = sums.get_mut(*interval) {
-                *sum += value;
-            }
+            sums[*interval] += value;
         }
         sums
     }
@@ -103,8 +109,7 @@ impl Root for EnergyRoot {
         let sums = self.weights.len();
         Ok(Mat::from_fn(self.dim(), y.ncols(), |n, j| {
             let k = self.intervals[n];
-            let sum = self.weights.get(k).map_or(0.0, |w| w * y[(k, j)]);
-            sum + self.own * y[(sums + n, j)]
+            self.weights[k] * y[(k, j)] + self.own * y[(sums + n, j)]
         }))
     }
 
@@ -114,10 +119,8 @@ impl Root for EnergyRoot {
         let sums = self.sums(c.iter().copied());
         let means: Vec<f64> = sums.iter().zip(&self.members).map(|(s, n)| s / n).collect();
         let lines = means.iter().zip(&self.weights).map(|(mean, w)| mean / w);
-        let own = c.iter().zip(&self.intervals).map(|(c, k)| {
-            let mean = means.get(*k).copied().unwrap_or(0.0);
-            (c - mean) / self.own
-        });
+        let pairs = c.iter().zip(&self.intervals);
+        let own = pairs.map(|(c, k)| (c - means[*k]) / self.own);
         Ok(lines.chain(own).collect())
     }
 

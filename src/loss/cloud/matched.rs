@@ -11,7 +11,7 @@ use crate::model::Clouds;
 /// Metric of clouds, multiplied by the [stiffness](KernelDiscrepancy::stiffness) of a discrepancy.
 ///
 /// Squares of lengths of motions have the units of |x|², and a discrepancy has those of its kernel. With the factor steps do not
-/// depend on units, and predictions of the decrease have the right size. [`KernelDiscrepancy`] names such a metric as its own. The name is
+/// depend on units, and predictions of the decrease have the right size. [`KernelDiscrepancy`] names such a metric as its own, but for the energy distance on a line. The name is
 /// that of the metric of clouds.
 ///
 /// ```
