@@ -233,7 +233,7 @@ fn a_shared_loss_is_the_loss_itself() {
 }
 
 /// x = a + b z.
-struct Affine;
+pub(super) struct Affine;
 
 impl Map for Affine {
     fn dims(&self) -> (usize, usize, usize) {

@@ -1,5 +1,6 @@
-//! The metric of sliced transport between clouds, beside closed forms and changes of the loss.
+//! Metrics of losses between clouds that are their second variations, beside closed forms and changes of the loss.
 
+use crate::samples_losses::Affine;
 use crate::support::gap;
 use crate::support::gaussians::{Gaussian, Shape};
 use pullback::automatic::Scalar;
@@ -252,18 +253,5 @@ fn narrow_clouds_find_data_that_are_far_away() {
             .unwrap();
         let found = report.theta[0] - distance;
         assert!(found.abs() < 0.5, "{distance:e}, {width:e}: {report}");
-    }
-}
-
-/// x = a + b z.
-struct Affine;
-
-impl Map for Affine {
-    fn dims(&self) -> (usize, usize, usize) {
-        (1, 1, 2)
-    }
-
-    fn map<S: Scalar>(&self, z: &[f64], theta: &[S], x: &mut [S]) {
-        x[0] = theta[0] + theta[1] * z[0];
     }
 }
