@@ -250,7 +250,7 @@ fn map_columns(z: MatRef<'_, f64>, rows: usize, f: impl Fn(&[f64], &mut [f64]) +
     out
 }
 
-fn check_lifted(y: MatRef<'_, f64>, rows: usize) -> Result<()> {
+pub(crate) fn check_lifted(y: MatRef<'_, f64>, rows: usize) -> Result<()> {
     check::length(
         "the rows of a lifted batch given to a metric",
         y.nrows(),
@@ -258,11 +258,11 @@ fn check_lifted(y: MatRef<'_, f64>, rows: usize) -> Result<()> {
     )
 }
 
-fn check_covector(c: &[f64], dim: usize) -> Result<()> {
+pub(crate) fn check_covector(c: &[f64], dim: usize) -> Result<()> {
     check::length("a covector given to a metric", c.len(), dim)
 }
 
-fn check_batch(z: MatRef<'_, f64>, dim: usize) -> Result<()> {
+pub(crate) fn check_batch(z: MatRef<'_, f64>, dim: usize) -> Result<()> {
     check::length(
         "the rows of a tangent batch given to a metric",
         z.nrows(),

@@ -3,11 +3,10 @@
 use faer::{Mat, MatRef};
 
 use super::KernelDiscrepancy;
-use super::ridge::{interval_of, nodes, placed};
-use crate::check;
+use super::ridge::{intervals, nodes, placed};
 use crate::error::Result;
 use crate::linalg::{Backend, share_columns};
-use crate::metric::{Metric, Root, count};
+use crate::metric::{Metric, Root, check_batch, check_covector, check_lifted, count};
 
 /// Second variation 2 ∫ (δF)² dx of half the energy distance at a match, with the distribution function F, and sE(v²)/N with the
 /// stiffness s, so that no motion has length zero.
@@ -28,12 +27,10 @@ impl Metric for EnergyMetric<'_> {
         let particles = count(1, rho)? as f64;
         let order = placed(&[1.0], rho);
         let nodes = nodes(&order);
-        let mut intervals = vec![0; rho.len()];
+        let mut own_interval = vec![0; rho.len()];
         let mut members = vec![0.0; (nodes.len() - 1).max(1)];
-        let mut interval = 0;
-        for &(x, n) in &order {
-            interval = interval_of(&nodes, interval, x);
-            intervals[n as usize] = interval;
+        for (interval, _, n) in intervals(&nodes, &order) {
+            own_interval[n] = interval;
             members[interval] += 1.0;
         }
         let stiffness = self.0.stiffness(rho)?;
@@ -46,7 +43,7 @@ impl Metric for EnergyMetric<'_> {
         Ok(Box::new(EnergyRoot {
             weights: weights.collect(),
             own: stiffness.sqrt() / particles,
-            intervals,
+            intervals: own_interval,
             members,
         }))
     }
@@ -89,8 +86,7 @@ impl Root for EnergyRoot {
     }
 
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        let what = "the rows of a tangent batch given to a metric";
-        check::length(what, z.nrows(), self.dim())?;
+        check_batch(z, self.dim())?;
         let mut lifted = Mat::zeros(self.lifted_dim(), z.ncols());
         share_columns(lifted.as_mut(), |j, out| {
             let sums = self.sums(z.col(j).iter().copied());
@@ -104,8 +100,7 @@ impl Root for EnergyRoot {
     }
 
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        let what = "the rows of a lifted batch given to a metric";
-        check::length(what, y.nrows(), self.lifted_dim())?;
+        check_lifted(y, self.lifted_dim())?;
         let sums = self.weights.len();
         Ok(Mat::from_fn(self.dim(), y.ncols(), |n, j| {
             let k = self.intervals[n];
@@ -114,7 +109,7 @@ impl Root for EnergyRoot {
     }
 
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
-        check::length("a covector given to a metric", c.len(), self.dim())?;
+        check_covector(c, self.dim())?;
         // Means over the intervals go into their rows, and what is left into those of the particles.
         let sums = self.sums(c.iter().copied());
         let means: Vec<f64> = sums.iter().zip(&self.members).map(|(s, n)| s / n).collect();
@@ -126,11 +121,7 @@ impl Root for EnergyRoot {
 
     /// Returns the lengths of motions whose velocities all count with their squares.
     fn lengths(&self, z: MatRef<'_, f64>) -> Result<Option<Vec<f64>>> {
-        check::length(
-            "the rows of a tangent batch given to a metric",
-            z.nrows(),
-            self.dim(),
-        )?;
+        check_batch(z, self.dim())?;
         // (Σ v)² ≤ n Σ v².
         let length = |v: faer::ColRef<'_, f64>| {
             let squares = self.sums(v.iter().map(|v| v * v));

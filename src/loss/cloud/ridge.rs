@@ -35,14 +35,12 @@ impl Ridge {
     pub(super) fn new(order: &[Placed], further: &[f64]) -> Self {
         let nodes = nodes(order);
         let mut places = vec![(0, 0.0); order.len()];
-        let mut interval = 0;
-        for &(x, n) in order {
-            interval = interval_of(&nodes, interval, x);
+        for (interval, x, n) in intervals(&nodes, order) {
             let place = match nodes.get(interval + 1) {
                 Some(end) => (x - nodes[interval]) / (end - nodes[interval]),
                 None => 0.0,
             };
-            places[n as usize] = (interval as u32, place);
+            places[n] = (interval as u32, place);
         }
         let mut ridge = Self {
             factor: factor(&places, nodes.len()),
@@ -136,13 +134,18 @@ pub(super) fn nodes(order: &[Placed]) -> Vec<f64> {
     nodes
 }
 
-/// Returns the interval between nodes that contains a position, which is not before the given one.
-pub(super) fn interval_of(nodes: &[f64], from: usize, x: f64) -> usize {
-    let mut interval = from;
-    while interval + 2 < nodes.len() && x >= nodes[interval + 1] {
-        interval += 1;
-    }
-    interval
+/// Returns the interval between nodes, the position and the number of every particle, in ascending order.
+pub(super) fn intervals(
+    nodes: &[f64],
+    order: &[Placed],
+) -> impl Iterator<Item = (usize, f64, usize)> {
+    let mut interval = 0;
+    order.iter().map(move |&(x, n)| {
+        while interval + 2 < nodes.len() && x >= nodes[interval + 1] {
+            interval += 1;
+        }
+        (interval, x, n as usize)
+    })
 }
 
 /// Returns the Cholesky factor of the mean products of hat functions, which is bidiagonal.

@@ -4,10 +4,9 @@ use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
 use super::ridge::{Placed, Ridge, placed};
-use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, share_columns};
-use crate::metric::{Metric, Root, count};
+use crate::metric::{Metric, Root, check_batch, check_covector, check_lifted, count};
 use crate::vector::dot;
 
 /// Metric d/L Σ_l E(E(u_l·v | u_l·x)²) + E(|v|²)/N of velocities v and L lines u_l in ℝᵈ.
@@ -160,6 +159,22 @@ impl SlicedRoot<'_> {
     }
 }
 
+/// Returns what `write` makes of every column, vectors of so many rows.
+fn by_columns(
+    rows: usize,
+    from: MatRef<'_, f64>,
+    write: impl Fn(&[f64], &mut [f64]) + Sync,
+) -> Mat<f64> {
+    let mut image = Mat::zeros(rows, from.ncols());
+    share_columns(image.as_mut(), |j, out| {
+        let column: Vec<f64> = from.col(j).iter().copied().collect();
+        if let Some(out) = out.try_as_col_major_mut() {
+            write(&column, out.as_slice_mut());
+        }
+    });
+    image
+}
+
 impl Root for SlicedRoot<'_> {
     fn dim(&self) -> usize {
         self.particles * self.metric.space
@@ -170,33 +185,19 @@ impl Root for SlicedRoot<'_> {
     }
 
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        let what = "the rows of a tangent batch given to a metric";
-        check::length(what, z.nrows(), self.dim())?;
-        let mut lifted = Mat::zeros(self.lifted_dim(), z.ncols());
-        share_columns(lifted.as_mut(), |j, out| {
-            let column: Vec<f64> = z.col(j).iter().copied().collect();
-            if let Some(out) = out.try_as_col_major_mut() {
-                self.lift_column(&column, out.as_slice_mut());
-            }
-        });
-        Ok(lifted)
+        check_batch(z, self.dim())?;
+        let rows = self.lifted_dim();
+        Ok(by_columns(rows, z, |v, out| self.lift_column(v, out)))
     }
 
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        let what = "the rows of a lifted batch given to a metric";
-        check::length(what, y.nrows(), self.lifted_dim())?;
-        let mut lowered = Mat::zeros(self.dim(), y.ncols());
-        share_columns(lowered.as_mut(), |j, out| {
-            let column: Vec<f64> = y.col(j).iter().copied().collect();
-            if let Some(out) = out.try_as_col_major_mut() {
-                self.lower_column(&column, out.as_slice_mut());
-            }
-        });
-        Ok(lowered)
+        check_lifted(y, self.lifted_dim())?;
+        let rows = self.dim();
+        Ok(by_columns(rows, y, |y, out| self.lower_column(y, out)))
     }
 
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
-        check::length("a covector given to a metric", c.len(), self.dim())?;
+        check_covector(c, self.dim())?;
         // Descents ask for a multiple of the gradient. What a covector has beside that goes into the rows v/N.
         let size = dot(&self.gradient, &self.gradient);
         let factor = dot(c, &self.gradient) / size.max(f64::MIN_POSITIVE);
@@ -208,8 +209,7 @@ impl Root for SlicedRoot<'_> {
 
     /// Returns the lengths of the motions of labelled particles, with the part v/N.
     fn lengths(&self, z: MatRef<'_, f64>) -> Result<Option<Vec<f64>>> {
-        let what = "the rows of a tangent batch given to a metric";
-        check::length(what, z.nrows(), self.dim())?;
+        check_batch(z, self.dim())?;
         let particles = self.particles as f64;
         let scale = (1.0 + particles.recip()).sqrt() / particles.sqrt();
         Ok(Some(z.col_iter().map(|v| scale * v.norm_l2()).collect()))

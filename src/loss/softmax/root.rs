@@ -6,7 +6,7 @@ use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::share_columns;
 use crate::loss;
-use crate::metric::Root;
+use crate::metric::{Root, check_covector};
 use crate::vector::{dot, norm};
 
 /// Square root L of the metric w (diag p − p pᵀ) of every sample.
@@ -95,7 +95,7 @@ impl Root for SoftmaxRoot {
     }
 
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
-        check::length("a covector given to a metric", c.len(), self.dim())?;
+        check_covector(c, self.dim())?;
         // The range of Lᵀ holds the covectors whose entries sum to zero in every sample, as those of the loss do. For them
         // y = c/(√w r) is orthogonal to r, rᵀy = Σ c/√w = 0, so that Lᵀy = √w diag(r) y = c.
         let sums: Vec<f64> = c

@@ -12,7 +12,7 @@ use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::Grid;
 use crate::linalg::{Backend, share_columns};
-use crate::metric::{Metric, Root};
+use crate::metric::{Metric, Root, check_batch, check_covector, check_lifted};
 use crate::vector::{centre, dot, norm};
 
 /// Metric w Σ_θ ∫ (δF_θ)²/ρ_θ dx of the marginals ρ_θ along lines, with δF_θ′ the marginals of Πζ.
@@ -166,11 +166,7 @@ impl Root for SlicesRoot<'_> {
     }
 
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        check::length(
-            "the rows of a tangent batch given to a metric",
-            z.nrows(),
-            self.dim(),
-        )?;
+        check_batch(z, self.dim())?;
         let mut lifted = Mat::zeros(self.lifted_dim(), z.ncols());
         share_columns(lifted.as_mut(), |j, out| {
             let Some(out) = out.try_as_col_major_mut() else {
@@ -192,11 +188,7 @@ impl Root for SlicesRoot<'_> {
     }
 
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        check::length(
-            "the rows of a lifted batch given to a metric",
-            y.nrows(),
-            self.lifted_dim(),
-        )?;
+        check_lifted(y, self.lifted_dim())?;
         let mut lowered = Mat::zeros(self.dim(), y.ncols());
         share_columns(lowered.as_mut(), |j, out| {
             let lines = self.parts().map(|(root, first)| {
@@ -220,7 +212,7 @@ impl Root for SlicesRoot<'_> {
     /// Fails if the covector is not a sum of functions of single coordinates, and for several frames if it is not a multiple of the
     /// gradient of the loss.
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
-        check::length("a covector given to a metric", c.len(), self.dim())?;
+        check_covector(c, self.dim())?;
         match self.metric.slices {
             Slices::Axes(_) => Ok(self.solved(&self.separated(c)?)),
             Slices::Frames(..) => self.multiple(c),
